@@ -1,0 +1,106 @@
+-- Restaurants and their payment configuration. Names and text ids are those
+-- of the operators' existing SQL.
+-- +goose Up
+CREATE TABLE "Restaurant" (
+    id          text PRIMARY KEY,
+    name        text NOT NULL,
+    slug        text NOT NULL UNIQUE,
+    "createdAt" timestamptz NOT NULL DEFAULT now(),
+    "updatedAt" timestamptz NOT NULL DEFAULT now(),
+    CHECK (id <> '' AND slug <> '')
+);
+
+CREATE TABLE "RestaurantPaymentConfig" (
+    id                               text PRIMARY KEY,
+    "restaurantId"                   text NOT NULL REFERENCES "Restaurant" (id) ON DELETE CASCADE,
+    provider                         text NOT NULL DEFAULT 'STRIPE',
+    "isActive"                       boolean NOT NULL DEFAULT true,
+    livemode                         boolean NOT NULL DEFAULT false,
+    "secretKey"                      text,
+    "webhookSecret"                  text,
+    -- The first 16 hex digits of the plaintext's SHA-256. It tells whether two
+    -- secrets are the same without telling either: a sealed value differs each
+    -- time it is sealed, and only a new secret may push out the previous one.
+    "webhookSecretFingerprint"       text,
+    "webhookSecretSetAt"             timestamptz,
+    "previousWebhookSecret"          text,
+    "previousWebhookSecretExpiresAt" timestamptz,
+    "stripeAccountId"                text,
+    "createdAt"                      timestamptz NOT NULL DEFAULT now(),
+    "updatedAt"                      timestamptz NOT NULL DEFAULT now(),
+    UNIQUE ("restaurantId", provider)
+);
+
+-- +goose StatementBegin
+CREATE FUNCTION tillhook_config_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW."webhookSecret" := NULLIF(btrim(NEW."webhookSecret", E' \t\r\n'), '');
+    IF TG_OP = 'UPDATE' THEN
+        NEW."updatedAt" := now();
+        IF NEW."webhookSecret" IS NOT DISTINCT FROM OLD."webhookSecret" THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+
+    IF NEW."webhookSecret" IS NULL THEN
+        -- Emptied on purpose: nothing may verify any more.
+        NEW."webhookSecretFingerprint" := NULL;
+        NEW."webhookSecretSetAt" := NULL;
+        NEW."previousWebhookSecret" := NULL;
+        NEW."previousWebhookSecretExpiresAt" := NULL;
+        RETURN NEW;
+    END IF;
+    IF NEW."webhookSecret" LIKE 'whsec\_%' THEN
+        NEW."webhookSecretFingerprint" := left(encode(sha256(convert_to(NEW."webhookSecret", 'UTF8')), 'hex'), 16);
+    END IF;
+
+    IF TG_OP = 'INSERT' THEN
+        NEW."webhookSecretSetAt" := coalesce(NEW."webhookSecretSetAt", now());
+        RETURN NEW;
+    END IF;
+    IF NEW."webhookSecretFingerprint" IS NOT DISTINCT FROM OLD."webhookSecretFingerprint" THEN
+        -- The same secret in another form. Someone who writes the plaintext
+        -- of a sealed secret again keeps it sealed.
+        IF NEW."webhookSecret" LIKE 'whsec\_%' THEN
+            NEW."webhookSecret" := OLD."webhookSecret";
+        END IF;
+        RETURN NEW;
+    END IF;
+    NEW."webhookSecretSetAt" := now();
+    -- A statement that also names the previous secret's columns has its way.
+    IF OLD."webhookSecret" IS NOT NULL
+        AND NEW."previousWebhookSecret" IS NOT DISTINCT FROM OLD."previousWebhookSecret"
+    THEN
+        NEW."previousWebhookSecret" := OLD."webhookSecret";
+        IF NEW."previousWebhookSecretExpiresAt" IS NOT DISTINCT FROM OLD."previousWebhookSecretExpiresAt" THEN
+            NEW."previousWebhookSecretExpiresAt" := now() + interval '72 hours';
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+
+-- Every process that caches configurations listens and reads the named
+-- restaurant again.
+-- +goose StatementBegin
+CREATE FUNCTION tillhook_config_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed jsonb := to_jsonb(coalesce(NEW, OLD));
+BEGIN
+    PERFORM pg_notify('tillhook_config', coalesce(changed ->> 'restaurantId', changed ->> 'id'));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER config_before_write BEFORE INSERT OR UPDATE ON "RestaurantPaymentConfig"
+    FOR EACH ROW EXECUTE FUNCTION tillhook_config_before_write();
+CREATE TRIGGER config_notify AFTER INSERT OR UPDATE OR DELETE ON "RestaurantPaymentConfig"
+    FOR EACH ROW EXECUTE FUNCTION tillhook_config_notify();
+CREATE TRIGGER restaurant_notify AFTER INSERT OR UPDATE OR DELETE ON "Restaurant"
+    FOR EACH ROW EXECUTE FUNCTION tillhook_config_notify();
+
+-- +goose Down
+DROP TABLE "RestaurantPaymentConfig";
+DROP TABLE "Restaurant";
+DROP FUNCTION tillhook_config_before_write();
+DROP FUNCTION tillhook_config_notify();

@@ -1,0 +1,14 @@
+-- The events of a batch that are still to be worked on, locked in a fixed
+-- order so that two workers with the same events can't deadlock. $3 and $4 are
+-- the batch's first and last time: known when the statement is planned, they
+-- leave one or two partitions of it. The ids are named twice because a new
+-- partition has no statistics, and the join alone is then planned as a loop
+-- over the whole partition.
+SELECT e.id, extract(epoch FROM e."occurredAt")::bigint AS "occurredAt", e."providerEventId", e."eventType",
+    e."restaurantId", e.livemode, e.payload
+FROM unnest($1::text[], $2::bigint[]) AS r(id, occurred_at)
+JOIN "WebhookEvent" e ON e.id = r.id AND e."occurredAt" = to_timestamp(r.occurred_at)
+WHERE e.id = ANY($1::text[]) AND e.status = 'PROCESSING'
+    AND e."occurredAt" BETWEEN to_timestamp($3::bigint) AND to_timestamp($4::bigint)
+ORDER BY e.id
+FOR UPDATE OF e

@@ -1,0 +1,7 @@
+-- Orders first, then their payments, each in the order of their ids. The lock
+-- lets the ordering application insert payments that refer to the order.
+SELECT id, "restaurantId", status
+FROM "Order"
+WHERE id = ANY($1::text[])
+ORDER BY id
+FOR NO KEY UPDATE

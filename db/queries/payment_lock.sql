@@ -1,0 +1,6 @@
+SELECT id, "orderId", "restaurantId", status, coalesce("providerPaymentId", '') AS "providerPaymentId",
+    amount, currency, livemode, facts
+FROM "Payment"
+WHERE "orderId" = ANY($1::text[]) AND provider = 'STRIPE'
+ORDER BY id
+FOR NO KEY UPDATE

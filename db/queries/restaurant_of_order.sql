@@ -1,0 +1,1 @@
+SELECT "restaurantId" FROM "Order" WHERE id = $1

@@ -1,0 +1,176 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tillhook/pkg/ingest"
+	"tillhook/pkg/postgres"
+	"tillhook/pkg/queue"
+	"tillhook/pkg/secret"
+	"tillhook/pkg/stripe"
+	"tillhook/pkg/telemetry"
+	"tillhook/pkg/worker"
+)
+
+// Process is what main hands over: nothing below it reads a global.
+type Process struct {
+	Args   []string // without the program's name
+	Env    []string // as os.Environ gives it
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer // logs
+}
+
+const (
+	// partitionsPast covers events that Stripe redelivers by hand, a month
+	// back at most; partitionsAhead a worker fleet that nobody restarts.
+	partitionsPast, partitionsAhead = 35, 35 // days
+	partitionInterval               = 6 * time.Hour
+)
+
+// Ingest runs the receiver until ctx ends.
+func Ingest(ctx context.Context, p Process) error {
+	cfg, err := ReadConfig(p.Env, RoleIngest)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", fmt.Sprint(":", cfg.Port))
+	if err != nil {
+		return fmt.Errorf("listening on PORT: %w", err)
+	}
+	return RunIngest(ctx, cfg, telemetry.NewLogger(p.Stderr, cfg.AppEnv), telemetry.NewMetrics(), listener)
+}
+
+// RunIngest runs the receiver on a listener, which it closes.
+func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics, l net.Listener) error {
+	log = log.With("service", "ingest")
+	db, err := openPostgres(cfg, "ingest")
+	if err != nil {
+		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
+	}
+	defer db.Close()
+	tasks, err := openQueue(cfg)
+	if err != nil {
+		return errors.Join(fmt.Errorf("REDIS_URL: %w", err), l.Close())
+	}
+	defer tasks.Close()
+	ring, err := secret.ParseRing(cfg.EncKeys)
+	if err != nil {
+		return errors.Join(fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err), l.Close())
+	}
+	server := ingest.NewServer(ingest.Config{
+		Format: ingest.Format{
+			ParseSignature: func(header string) (ingest.Signature, error) { return stripe.ParseSignature(header) },
+			Scan:           stripe.Scan,
+		},
+		Store: db, Queue: tasks, Lookup: db, Health: db,
+		Directory: ingest.NewDirectory(db, ring, log),
+		Metrics:   metrics, Log: log,
+	})
+	log.Info("listening", "addr", l.Addr().String())
+	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+}
+
+// Worker runs the fleet's share of this process until ctx ends.
+func Worker(ctx context.Context, p Process) error {
+	cfg, err := ReadConfig(p.Env, RoleWorker)
+	if err != nil {
+		return err
+	}
+	return RunWorker(ctx, cfg, telemetry.NewLogger(p.Stderr, cfg.AppEnv), telemetry.NewMetrics())
+}
+
+// RunWorker runs the asynq server and the background roles.
+func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics) error {
+	log = log.With("service", "worker")
+	db, err := openPostgres(cfg, "worker")
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer db.Close()
+	tasks, err := openQueue(cfg)
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	defer tasks.Close()
+	processor := worker.NewProcessor(db, stripe.Decode, metrics, log)
+	recoverer := worker.NewRecoverer(worker.RecovererConfig{
+		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
+	}, db, tasks, metrics, log)
+
+	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error {
+		roles, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		running.Go(func() { recoverer.Run(roles) })
+		running.Go(func() { keepPartitions(roles, db, log) })
+		// The applier outlives ctx: tasks under way still need it.
+		running.Go(func() { processor.Run(context.WithoutCancel(ctx)) })
+		log.Info("working", "concurrency", cfg.Concurrency)
+		err := tasks.Work(ctx, queue.FleetConfig{Concurrency: cfg.Concurrency, Log: log}, processor.Process)
+		stop()
+		processor.Close()
+		running.Wait()
+		return err
+	})
+}
+
+// keepPartitions makes the weeks that are coming.
+func keepPartitions(ctx context.Context, db *postgres.DB, log *slog.Logger) {
+	tick := time.NewTicker(partitionInterval)
+	defer tick.Stop()
+	for {
+		made, err := db.Partitions(ctx, partitionsPast, partitionsAhead)
+		if made > 0 {
+			log.Info("created partitions", "partitions", made)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error("partitions not created, new events go to the default one", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// withMetrics serves /metrics on the private address while run runs.
+func withMetrics(ctx context.Context, cfg Config, m *telemetry.Metrics, log *slog.Logger, run func(context.Context) error) error {
+	if cfg.MetricsAddr == "" {
+		return run(ctx)
+	}
+	l, err := net.Listen("tcp", cfg.MetricsAddr)
+	if err != nil {
+		return fmt.Errorf("listening on METRICS_ADDR: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	private := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := private.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are not served any more", "error", err)
+		}
+	}()
+	err = run(ctx)
+	closeErr := private.Close()
+	<-done
+	return errors.Join(err, closeErr)
+}
+
+func openPostgres(cfg Config, name string) (*postgres.DB, error) {
+	return postgres.Open(cfg.DatabaseURL, postgres.Options{Name: "tillhook " + name})
+}
+
+func openQueue(cfg Config) (*queue.Queue, error) { return queue.Open(cfg.RedisURL) }

@@ -1,0 +1,172 @@
+// Package app puts the product together: configuration, wiring, lifecycle. It
+// is the only package that knows all the others.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"tillhook/pkg/secret"
+)
+
+// Config is everything that the environment decides, for all binaries. The doc
+// tags are the table in the README, and "for" says who reads the variable.
+type Config struct {
+	DatabaseURL string `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
+	RedisURL    string `env:"REDIS_URL" for:"ingest, worker" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
+	EncKeys     string `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest" secret:"true" doc:"64 hex digits: the key under which signing secrets are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
+
+	Port         int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
+	MetricsAddr  string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
+	AppEnv       string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
+	Concurrency  int           `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
+	RecoverAfter time.Duration `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
+}
+
+// Role is what a process needs of the configuration.
+type Role struct {
+	Name          string
+	Redis, Secret bool
+}
+
+// The binaries' roles.
+var (
+	RoleIngest = Role{Name: "ingest", Redis: true, Secret: true}
+	RoleWorker = Role{Name: "worker", Redis: true}
+	RoleOps    = Role{Name: "ops"}
+)
+
+// Faults is every reason why a configuration can't be used. No text holds a
+// value: most of them are secrets.
+type Faults []string
+
+func (f Faults) Error() string {
+	noun := "faults"
+	if len(f) == 1 {
+		noun = "fault"
+	}
+	return fmt.Sprintf("the configuration has %d %s:\n  %s", len(f), noun, strings.Join(f, "\n  "))
+}
+
+// ReadConfig reads environ ("KEY=value", as os.Environ gives it) for a role.
+// The error is Faults and names them all.
+func ReadConfig(environ []string, role Role) (Config, error) {
+	values := env.ToMap(environ)
+	faults := readFiles(values)
+	if values["APP_ENV"] == "" && values["NODE_ENV"] != "" {
+		values["APP_ENV"] = values["NODE_ENV"]
+	}
+	for name, value := range values {
+		if value == "" { // set but empty is unset, as compose files have it
+			delete(values, name)
+		}
+	}
+	var cfg Config
+	var aggregate env.AggregateError
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values}); errors.As(err, &aggregate) {
+		for _, err := range aggregate.Errors {
+			faults = append(faults, parseFault(err))
+		}
+	} else if err != nil {
+		faults = append(faults, err.Error())
+	}
+	faults = append(faults, cfg.check(role)...)
+	if len(faults) > 0 {
+		return Config{}, faults
+	}
+	return cfg, nil
+}
+
+func (c Config) check(role Role) (faults Faults) {
+	want := func(ok bool, name, format string, args ...any) {
+		if !ok {
+			faults = append(faults, name+": "+fmt.Sprintf(format, args...))
+		}
+	}
+	want(c.DatabaseURL != "", "DATABASE_URL", "missing; such as postgres://user:password@host:5432/database")
+	if c.DatabaseURL != "" {
+		_, err := openPostgres(c, role.Name)
+		want(err == nil, "DATABASE_URL", "%v", err)
+	}
+	if role.Redis {
+		want(c.RedisURL != "", "REDIS_URL", "missing; such as redis://host:6379/0")
+		if c.RedisURL != "" {
+			q, err := openQueue(c)
+			want(err == nil, "REDIS_URL", "%v", err)
+			if err == nil {
+				_ = q.Close() // nothing was connected
+			}
+		}
+	}
+	switch c.AppEnv {
+	case "development", "staging", "production", "test", "":
+	default:
+		want(false, "APP_ENV", "want development, staging or production")
+	}
+	if role.Secret {
+		strict := c.AppEnv == "production" || c.AppEnv == "staging"
+		want(c.EncKeys != "" || !strict, "PAYMENT_CONFIG_ENC_KEY", "missing; make one with: openssl rand -hex 32")
+		_, err := secret.ParseRing(c.EncKeys)
+		want(err == nil, "PAYMENT_CONFIG_ENC_KEY", "%v", err)
+	}
+	want(c.Port >= 0 && c.Port < 1<<16, "PORT", "want 1 to 65535")
+	want(c.Concurrency > 0, "WORKER_CONCURRENCY", "want a positive number")
+	want(c.RecoverAfter > 0, "RECOVER_AFTER", "want a positive time, such as 30s")
+	if c.MetricsAddr != "" {
+		_, _, err := net.SplitHostPort(c.MetricsAddr)
+		want(err == nil, "METRICS_ADDR", "want host:port")
+	}
+	return faults
+}
+
+// readFiles fills in a secret from the file that NAME_FILE names, as container
+// platforms hand secrets over.
+func readFiles(values map[string]string) (faults Faults) {
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		name := t.Field(i).Tag.Get("env")
+		path := values[name+"_FILE"]
+		if t.Field(i).Tag.Get("secret") == "" || path == "" {
+			continue
+		}
+		if values[name] != "" {
+			faults = append(faults, name+": set together with "+name+"_FILE; which one?")
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			faults = append(faults, name+"_FILE: "+err.Error())
+			continue
+		}
+		values[name] = strings.TrimSpace(string(content))
+	}
+	return faults
+}
+
+// parseFault names the variable instead of the Go field, and not the value.
+func parseFault(err error) string {
+	var parse env.ParseError
+	if errors.As(err, &parse) {
+		if f, ok := reflect.TypeFor[Config]().FieldByName(parse.Name); ok {
+			return fmt.Sprintf("%s: not a %s", f.Tag.Get("env"), kindName(parse.Type))
+		}
+	}
+	return err.Error()
+}
+
+func kindName(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "time, such as 30s"
+	case t != nil && t.Kind() == reflect.Int:
+		return "whole number"
+	}
+	return "valid value"
+}

@@ -1,0 +1,200 @@
+// Package dev runs everything in one process, on services that it finds or
+// starts by itself, and plays payments through it over real HTTP.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tillhook/pkg/app"
+	"tillhook/pkg/devstack"
+	"tillhook/pkg/postgres"
+	"tillhook/pkg/telemetry"
+)
+
+type options struct {
+	once    bool
+	timeout time.Duration
+	port    int
+	dir     string
+}
+
+// Run is cmd/dev.
+func Run(ctx context.Context, p app.Process) error {
+	var o options
+	root := &cobra.Command{
+		Use: "dev", Short: "Run the whole product here and play payments through it", Args: cobra.NoArgs,
+		Long: "Runs ingest and worker in one process, on DATABASE_URL and REDIS_URL if they are\n" +
+			"set, otherwise on a Postgres and a Redis that it starts. It makes three restaurants\n" +
+			"and thirty orders, posts signed Stripe events for them to its own endpoint, and\n" +
+			"shows the orders as they move. Then it keeps running until Ctrl-C.",
+		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
+	}
+	flags := root.Flags()
+	flags.BoolVar(&o.once, "once", false, "stop when every order is where it must be; exit 1 if one is not in time")
+	flags.DurationVar(&o.timeout, "timeout", 60*time.Second, "how long the orders may take")
+	flags.IntVar(&o.port, "port", 0, "port of the endpoint (default PORT, else 3000, or a free one if that is taken)")
+	flags.StringVar(&o.dir, "dir", "", "where data and logs live (default a folder tillhook in the user's cache)")
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func run(ctx context.Context, p app.Process, o options) (err error) {
+	say := func(format string, args ...any) { fmt.Fprintf(p.Stdout, "  "+format+"\n", args...) }
+	fmt.Fprint(p.Stdout, "\ntillhook: Stripe calls, an order becomes PAID\n\n")
+	stack, err := devstack.Start(ctx, devstack.Config{
+		DatabaseURL: lookup(p.Env, "DATABASE_URL"), RedisURL: lookup(p.Env, "REDIS_URL"),
+		Dir: o.dir, Keep: true, Fsync: true, Log: say,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stack.Close()) }()
+	say("Postgres   %s", stack.PostgresFrom)
+	say("Redis      %s", stack.RedisFrom)
+
+	home, err := ownFolder(o.dir)
+	if err != nil {
+		return err
+	}
+	logFile, err := os.OpenFile(filepath.Join(home, "dev.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the log: %w", err)
+	}
+	defer logFile.Close()
+	keys, err := encryptionKey(p.Env, home)
+	if err != nil {
+		return err
+	}
+	cfg, err := app.ReadConfig(append(slices.Clone(p.Env),
+		"DATABASE_URL="+stack.DatabaseURL, "REDIS_URL="+stack.RedisURL, "PAYMENT_CONFIG_ENC_KEY="+keys,
+		"DATABASE_URL_FILE=", "REDIS_URL_FILE=", "PAYMENT_CONFIG_ENC_KEY_FILE=",
+		// A lost task is found within a second or two while someone watches.
+		"RECOVER_AFTER=2s"), app.RoleIngest)
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(cfg.DatabaseURL, postgres.Options{Name: "tillhook dev"})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.MigrateUp(ctx); err != nil {
+		return err
+	}
+	listener, err := listen(cfg.Port, o.port)
+	if err != nil {
+		return err
+	}
+	say("Log        %s", logFile.Name())
+
+	log := telemetry.NewLogger(logFile, cfg.AppEnv)
+	return withProduct(ctx, cfg, log, listener, func(ctx context.Context) error {
+		return playAndServe(ctx, p, o, cfg, db, "http://"+listener.Addr().String())
+	})
+}
+
+// withProduct runs ingest and worker around f. The first of the three that
+// ends, ends the others.
+func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l net.Listener, f func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	metrics := telemetry.NewMetrics()
+	cfg.MetricsAddr = "" // one process, one registry: nobody could tell the two apart
+	var running sync.WaitGroup
+	var ingestErr, workerErr error
+	running.Go(func() {
+		defer stop()
+		ingestErr = app.RunIngest(ctx, cfg, log, metrics, l)
+	})
+	running.Go(func() {
+		defer stop()
+		workerErr = app.RunWorker(ctx, cfg, log, metrics)
+	})
+	err := f(ctx)
+	stop()
+	running.Wait()
+	return errors.Join(err, ingestErr, workerErr)
+}
+
+func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config, db *postgres.DB, base string) error {
+	s, err := newShow(ctx, cfg, db, base)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(p.Stdout, s)
+	started := time.Now()
+	if err := s.play(ctx, o, screen); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return nil // Ctrl-C
+	}
+	fmt.Fprintf(p.Stdout, "\n  all %d orders are where they must be, after %s and %d deliveries\n",
+		len(s.orders), time.Since(started).Round(10*time.Millisecond), s.deliveries.Load())
+	if o.once {
+		return nil
+	}
+	s.printGuide(p.Stdout)
+	<-ctx.Done()
+	fmt.Fprintln(p.Stdout, "\n  stopping …")
+	return nil
+}
+
+// listen takes the wanted port. The default one may be in use by something
+// else; a port that was asked for must be had.
+func listen(fromEnv, fromFlag int) (net.Listener, error) {
+	port, asked := fromEnv, fromFlag != 0 || fromEnv != 3000
+	if fromFlag != 0 {
+		port = fromFlag
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil && !asked {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening for Stripe: %w", err)
+	}
+	return l, nil
+}
+
+// ownFolder is where this program's own files live: next to the data, but
+// belonging to the user, even if the data belong to the database's.
+func ownFolder(dir string) (string, error) {
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			cache = os.TempDir()
+		}
+		dir = filepath.Join(cache, "tillhook")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("making %s: %w", dir, err)
+	}
+	return dir, nil
+}
+
+func lookup(environ []string, name string) string {
+	for _, pair := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

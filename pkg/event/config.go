@@ -1,0 +1,16 @@
+package event
+
+import "time"
+
+// Config is a restaurant with its active Stripe configuration, the secrets as
+// they are stored: sealed, or as an operator's SQL left them.
+type Config struct {
+	RestaurantID      string
+	Slug              string
+	ID                string // "" when the restaurant has no active configuration
+	Livemode          bool
+	Account           string // Connect account, "" if none
+	Secret            string
+	PreviousSecret    string
+	PreviousExpiresAt time.Time
+}

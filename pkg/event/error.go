@@ -1,0 +1,48 @@
+package event
+
+import "errors"
+
+// Permanent marks err as one that no further attempt can mend: the event
+// becomes FAILED at once. Anything else is retried. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanent{err}
+}
+
+// IsPermanent reports whether err, or an error it wraps, was marked by
+// Permanent.
+func IsPermanent(err error) bool {
+	var p permanent
+	return errors.As(err, &p)
+}
+
+// Unavailable marks err as the fault of a service and not of the event: it is
+// tried again without using up an attempt. Unavailable(nil) is nil.
+func Unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unavailable{err}
+}
+
+// IsUnavailable reports whether err, or an error it wraps, was marked by
+// Unavailable.
+func IsUnavailable(err error) bool {
+	var u unavailable
+	return errors.As(err, &u)
+}
+
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+type unavailable struct{ error }
+
+func (u unavailable) Unwrap() error { return u.error }
+
+// ErrUnstorable says that a statement failed for what it tried to store, not
+// for the state of the server: among several rows only those at fault would
+// fail again.
+var ErrUnstorable = errors.New("the database refuses this row")

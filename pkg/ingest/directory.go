@@ -1,0 +1,193 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"tillhook/pkg/event"
+)
+
+// Configs reads the restaurants' configurations and says when they changed.
+type Configs interface {
+	Configs(ctx context.Context) ([]event.Config, error)
+	// WatchConfigs calls changed after every write until ctx ends.
+	WatchConfigs(ctx context.Context, changed func()) error
+	// SealSecret replaces a plaintext secret by its sealed form.
+	SealSecret(ctx context.Context, configID, plain, sealed string) error
+}
+
+// Vault opens stored secrets. rowID is the configuration that they belong to.
+type Vault interface {
+	Open(stored, rowID string) (string, error)
+	Seal(plain, rowID string) (string, error)
+	NeedsReseal(stored, rowID string) bool
+}
+
+// pollInterval is how long a lost notification can go unnoticed.
+const pollInterval = 15 * time.Second
+
+// Directory holds all restaurants with their signing secrets in memory: a few
+// hundred bytes each, so that thousands fit, no request waits for the database
+// to learn a secret, and a name that doesn't exist costs nothing.
+type Directory struct {
+	configs Configs
+	vault   Vault
+	log     *slog.Logger
+	now     func() time.Time
+	current atomic.Pointer[snapshot]
+}
+
+// tenant is a restaurant that a delivery may be for.
+type tenant struct {
+	restaurantID string
+	configID     string // "" without an active configuration
+	secrets      []signingSecret
+	fault        string // why there is no secret, for operators
+	sealed       bool   // the fault is that a secret is there, but no key opens it
+}
+
+type signingSecret struct {
+	value   string
+	expires time.Time // zero for the current one
+}
+
+type snapshot struct {
+	bySlug, byID, byAccount map[string]*tenant
+	active                  []*tenant // those with a secret
+}
+
+// NewDirectory makes an empty directory; Run fills it and keeps it fresh.
+func NewDirectory(configs Configs, vault Vault, log *slog.Logger) *Directory {
+	return &Directory{configs: configs, vault: vault, log: log, now: time.Now}
+}
+
+// Ready reports whether the configurations have been read once.
+func (d *Directory) Ready() bool { return d.current.Load() != nil }
+
+// Run reads the configurations, and again after each change and every
+// pollInterval, until ctx ends.
+func (d *Directory) Run(ctx context.Context) {
+	changed := make(chan struct{}, 1)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		err := d.configs.WatchConfigs(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			default: // a reload is due already
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("changed secrets are noticed by polling only", "interval", pollInterval, "error", err)
+		}
+	}()
+	defer func() { <-watching }()
+	wait := time.Duration(0)
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+		wait = pollInterval
+		if err := d.Reload(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("configurations not read, the last ones stay in use", "error", err)
+			wait = time.Second
+		}
+	}
+}
+
+// Reload reads the configurations once.
+func (d *Directory) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	configs, err := d.configs.Configs(ctx)
+	if err != nil {
+		return err
+	}
+	s := &snapshot{
+		bySlug: make(map[string]*tenant, len(configs)), byID: make(map[string]*tenant, len(configs)),
+		byAccount: map[string]*tenant{},
+	}
+	for _, c := range configs {
+		t := d.tenant(c)
+		s.bySlug[c.Slug], s.byID[c.RestaurantID] = t, t
+		if c.Account != "" {
+			s.byAccount[c.Account] = t
+		}
+		if len(t.secrets) > 0 {
+			s.active = append(s.active, t)
+		}
+	}
+	d.current.Store(s)
+	for _, c := range configs {
+		d.seal(ctx, c)
+	}
+	return nil
+}
+
+// tenant opens the secrets of one configuration. One that can't be opened is
+// as good as none, and says why in the log; the secret itself never does.
+func (d *Directory) tenant(c event.Config) *tenant {
+	t := &tenant{restaurantID: c.RestaurantID, configID: c.ID}
+	if c.ID == "" {
+		t.fault = "no active Stripe configuration"
+		return t
+	}
+	open := func(stored string, expires time.Time) {
+		value, err := d.vault.Open(stored, c.ID)
+		if err != nil {
+			t.fault, t.sealed = fmt.Sprintf("the signing secret can't be opened: %v", err), true
+			d.log.Error("signing secret can't be opened", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
+			return
+		}
+		t.secrets = append(t.secrets, signingSecret{value, expires})
+	}
+	if c.Secret == "" {
+		t.fault = "the configuration has no signing secret"
+		return t
+	}
+	open(c.Secret, time.Time{})
+	if c.PreviousSecret != "" && d.now().Before(c.PreviousExpiresAt) {
+		open(c.PreviousSecret, c.PreviousExpiresAt)
+	}
+	return t
+}
+
+// seal puts a secret that an operator wrote in the clear under the key.
+func (d *Directory) seal(ctx context.Context, c event.Config) {
+	for _, stored := range []string{c.Secret, c.PreviousSecret} {
+		if stored == "" || !d.vault.NeedsReseal(stored, c.ID) {
+			continue
+		}
+		plain, err := d.vault.Open(stored, c.ID)
+		if err != nil {
+			continue // reported by tenant
+		}
+		sealed, err := d.vault.Seal(plain, c.ID)
+		if err == nil {
+			err = d.configs.SealSecret(ctx, c.ID, stored, sealed)
+		}
+		if err != nil {
+			d.log.Warn("a secret stays unsealed", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
+		}
+	}
+}
+
+// live are the secrets of t that may verify a delivery now.
+func (t *tenant) live(now time.Time) []string {
+	values := make([]string, 0, 2)
+	for _, s := range t.secrets {
+		if s.expires.IsZero() || now.Before(s.expires) {
+			values = append(values, s.value)
+		}
+	}
+	return values
+}

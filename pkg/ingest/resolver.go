@@ -1,0 +1,114 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2/expirable"
+
+	"tillhook/pkg/event"
+)
+
+// Lookup finds restaurants by what a body names. "" and nil mean unknown.
+type Lookup interface {
+	RestaurantOfOrder(ctx context.Context, orderID string) (string, error)
+	RestaurantsOfObjects(ctx context.Context, objectIDs []string) ([]string, error)
+}
+
+const (
+	// A delivery that names nothing we know is tried against every secret
+	// there is, but only while that is cheap: an HMAC over 64 KiB is about
+	// 40 µs, and anyone can ask for it.
+	maxTrialTenants = 16
+	maxTrialBody    = 64 << 10
+
+	// An order's restaurant never changes; an order that isn't there may be the
+	// next moment.
+	hintCacheSize = 20_000
+	hitTTL        = 10 * time.Minute
+	missTTL       = 2 * time.Second
+)
+
+// resolver says whose secrets a delivery is tried against. What it reads of
+// the body is untrusted; the secret that matches decides.
+type resolver struct {
+	directory *Directory
+	lookup    Lookup
+	hits      *lru.LRU[string, string]
+	misses    *lru.LRU[string, struct{}]
+}
+
+func newResolver(d *Directory, l Lookup) *resolver {
+	return &resolver{
+		directory: d, lookup: l,
+		hits:   lru.NewLRU[string, string](hintCacheSize, nil, hitTTL),
+		misses: lru.NewLRU[string, struct{}](hintCacheSize, nil, missTTL),
+	}
+}
+
+// named is the restaurant in the URL, nil if there is none of that name.
+func (s *snapshot) named(slugOrID string) *tenant {
+	if t := s.bySlug[slugOrID]; t != nil {
+		return t
+	}
+	return s.byID[slugOrID]
+}
+
+// candidates lists the restaurants that the delivery may be for: the first
+// hint that leads anywhere decides.
+func (r *resolver) candidates(ctx context.Context, s *snapshot, env event.Envelope, size int) ([]*tenant, error) {
+	if t := s.byID[env.Hints.RestaurantID]; t != nil {
+		return []*tenant{t}, nil
+	}
+	if id := env.Hints.OrderID; id != "" {
+		restaurant, err := r.ofOrder(ctx, id)
+		if err != nil || restaurant != "" {
+			return s.tenants([]string{restaurant}), err
+		}
+	}
+	if ids := env.Hints.Objects; len(ids) > 0 {
+		// Not kept: a forger could have one id lead to his own restaurant,
+		// and a kept answer would hide the real one that comes later.
+		found, err := r.lookup.RestaurantsOfObjects(ctx, ids)
+		if err != nil || len(found) > 0 {
+			return s.tenants(found), err
+		}
+	}
+	if t := s.byAccount[env.Account]; t != nil {
+		return []*tenant{t}, nil
+	}
+	if len(s.active) == 1 || len(s.active) <= maxTrialTenants && size <= maxTrialBody {
+		return s.active, nil
+	}
+	return nil, nil
+}
+
+// ofOrder remembers the answer.
+func (r *resolver) ofOrder(ctx context.Context, orderID string) (string, error) {
+	if restaurant, known := r.hits.Get(orderID); known {
+		return restaurant, nil
+	}
+	if _, missed := r.misses.Get(orderID); missed {
+		return "", nil
+	}
+	restaurant, err := r.lookup.RestaurantOfOrder(ctx, orderID)
+	switch {
+	case err != nil:
+		return "", err
+	case restaurant == "":
+		r.misses.Add(orderID, struct{}{})
+	default:
+		r.hits.Add(orderID, restaurant)
+	}
+	return restaurant, nil
+}
+
+func (s *snapshot) tenants(ids []string) []*tenant {
+	var found []*tenant
+	for _, id := range ids {
+		if t := s.byID[id]; t != nil {
+			found = append(found, t)
+		}
+	}
+	return found
+}

@@ -1,0 +1,153 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"tillhook/pkg/telemetry"
+)
+
+// Config is what a Server is made of; every field is required but Now.
+type Config struct {
+	Format    Format
+	Store     Store
+	Queue     Queue
+	Directory *Directory
+	Lookup    Lookup
+	Health    Health
+	Metrics   *telemetry.Metrics
+	Log       *slog.Logger
+	Now       func() time.Time // default time.Now
+}
+
+const (
+	// A delivery is a few kilobytes from a data centre: what takes longer
+	// than this is not Stripe.
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 15 * time.Second
+	idleTimeout       = 120 * time.Second // Stripe keeps connections open
+	maxHeaderBytes    = 16 << 10
+
+	// A shutdown takes 10 s at the most: so long for requests under way, and
+	// so long for the writer to commit and queue what they brought.
+	requestsTimeout = 6 * time.Second
+	flushTimeout    = 3 * time.Second
+)
+
+// Server is the public receiver.
+type Server struct {
+	http      *http.Server
+	directory *Directory
+	writer    *writer
+	log       *slog.Logger
+}
+
+// NewServer wires the routes of the contract, and nothing else.
+func NewServer(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	h := &handler{
+		format: cfg.Format, directory: cfg.Directory, resolver: newResolver(cfg.Directory, cfg.Lookup),
+		writer:   newWriter(cfg.Store, cfg.Queue, cfg.Metrics, cfg.Log),
+		failures: newFailures(), metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
+	}
+	health := &healthHandler{health: cfg.Health, ready: cfg.Directory.Ready}
+	e := echo.New()
+	e.HTTPErrorHandler = answerError(cfg.Log)
+	e.Use(middleware.Recover(), secure)
+	e.POST("/api/v1/webhooks/stripe", h.receive)
+	e.POST("/api/v1/webhooks/stripe/:restaurant", h.receive)
+	e.GET("/health", health.alive)
+	e.GET("/api/health/webhooks", health.webhooks)
+	return &Server{
+		directory: cfg.Directory, writer: h.writer, log: cfg.Log,
+		http: &http.Server{
+			Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+			WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+			ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		},
+	}
+}
+
+// Run serves on l until ctx ends. Then it accepts no more, finishes the
+// requests under way, commits and queues what they brought, and returns.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	background, stop := context.WithCancel(ctx)
+	defer stop()
+	// The writer outlives ctx: it ends with the last request, or, when a
+	// service is away, with flushTimeout.
+	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	var running sync.WaitGroup
+	running.Go(func() { s.directory.Run(background) })
+	running.Go(func() { s.writer.run(work) })
+
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(l) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+		s.log.Info("shutting down")
+		err = s.finishRequests(context.WithoutCancel(ctx))
+		<-served
+	}
+	stop()
+	s.writer.close()
+	defer time.AfterFunc(flushTimeout, abandon).Stop()
+	running.Wait()
+	return err
+}
+
+func (s *Server) finishRequests(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestsTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return fmt.Errorf("finishing requests: %w", errors.Join(err, s.http.Close()))
+	}
+	return nil
+}
+
+// secure sets the headers that an API needs: nothing of it is to be shown,
+// framed or kept.
+func secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		return next(c)
+	}
+}
+
+// answerError gives routing errors and panics the contract's shape.
+func answerError(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed {
+			return
+		}
+		status := http.StatusInternalServerError
+		var he *echo.HTTPError
+		if errors.As(err, &he) {
+			status = he.Code
+		}
+		if status == http.StatusInternalServerError {
+			log.Error("request failed", "path", c.Path(), "error", err)
+		}
+		if err := c.JSON(status, failure{http.StatusText(status)}); err != nil {
+			log.Debug("answer not sent", "error", err)
+		}
+	}
+}

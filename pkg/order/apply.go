@@ -1,0 +1,162 @@
+// Package order decides what a Stripe event does to an order: pure code, no
+// clock, no database. apply.go is the rule itself, facts.go what is remembered
+// of a payment, status.go what follows from it, book.go how a batch of events
+// finds its payments.
+package order
+
+import (
+	"errors"
+	"fmt"
+
+	"tillhook/pkg/event"
+)
+
+// Order is one "Order" row with its payments.
+type Order struct {
+	ID           string
+	RestaurantID string
+	Status       Status
+	Payments     []*Payment
+}
+
+// Payment is one "Payment" row. Expected is what the customer was asked for
+// when it was made, and never changes.
+type Payment struct {
+	ID                string
+	OrderID           string
+	RestaurantID      string
+	Status            PaymentStatus
+	ProviderPaymentID string // the intent once it is known, till then the session
+	Expected          Money
+	Livemode          bool
+	Facts             Facts
+}
+
+// Contribution is what one event says, read from its object's content. It
+// depends on the event's bytes alone.
+type Contribution struct {
+	Ignored bool  // says nothing about an order; the rest is empty
+	Facts   Facts // what it adds to its payment
+
+	RestaurantID   string // metadata.restaurantId, "" if the object has none
+	OrderID        string // metadata.orderId, else client_reference_id
+	PaymentID      string // metadata.paymentId
+	ObjectLivemode *bool  // the object's own livemode, nil where it has none
+}
+
+// Entry is a verified event with its contribution. RestaurantID is that of the
+// secret that verified it: it bounds everything that the event can reach.
+type Entry struct {
+	EventID      string
+	Type         string
+	RestaurantID string
+	Livemode     bool
+	Contribution
+}
+
+// Transition is one recorded change of an order or its payment.
+type Transition struct {
+	OrderID, PaymentID, EventID string
+	OrderFrom, OrderTo          Status
+	PaymentFrom, PaymentTo      PaymentStatus
+	Reason                      string
+}
+
+// Result is what became of one entry. Err decides on what follows: nil means
+// COMPLETED with Outcome, a permanent one FAILED, any other another attempt.
+// A Transition may come with a permanent error: money of the wrong amount is
+// remembered and still needs a human.
+type Result struct {
+	Outcome    event.Outcome
+	Transition *Transition
+	Err        error
+}
+
+// ErrAmount says that money came in which is not the money that was asked for.
+var ErrAmount = errors.New("amount or currency is not what the order asked for")
+
+// Apply joins what e says into p, one of o's payments, and recomputes both
+// states from the facts. It never looks at the states to decide, so that any
+// order of arrival, with any duplicates, ends in the same place.
+func Apply(o *Order, p *Payment, e Entry) Result {
+	if err := guard(o, p, e); err != nil {
+		return Result{Err: event.Permanent(err)}
+	}
+	joined := p.Facts.Join(e.Facts)
+	news := !joined.Equal(p.Facts)
+	t := Transition{
+		OrderID: o.ID, PaymentID: p.ID, EventID: e.EventID, Reason: e.Type,
+		OrderFrom: o.Status, PaymentFrom: p.Status,
+	}
+	p.Facts = joined
+	p.ProviderPaymentID = firstOf(joined.Intent, joined.Session, p.ProviderPaymentID)
+	p.Status = nextPaymentStatus(p)
+	o.Status = nextStatus(o)
+	t.OrderTo, t.PaymentTo = o.Status, p.Status
+
+	r := Result{Outcome: event.NoChange}
+	if news {
+		r.Outcome = event.Applied
+	}
+	if t.OrderFrom != t.OrderTo || t.PaymentFrom != t.PaymentTo {
+		r.Transition, r.Outcome = &t, event.Applied
+	}
+	for _, m := range e.Facts.Evidence {
+		if m != p.Expected {
+			r.Err = event.Permanent(fmt.Errorf("%w: %s %d, asked for %s %d", ErrAmount,
+				m.Currency, m.Amount, p.Expected.Currency, p.Expected.Amount))
+		}
+	}
+	return r
+}
+
+// guard compares e with values that were fixed when the payment was made. What
+// fails here is recorded with the event and changes nothing.
+func guard(o *Order, p *Payment, e Entry) error {
+	switch {
+	case o.RestaurantID != e.RestaurantID || p.RestaurantID != e.RestaurantID:
+		return errors.New("the payment belongs to another restaurant than the one whose secret signed the event")
+	case e.Contribution.RestaurantID != "" && e.Contribution.RestaurantID != e.RestaurantID:
+		return errors.New("metadata.restaurantId names another restaurant than the one whose secret signed the event")
+	case e.OrderID != "" && e.OrderID != o.ID:
+		return fmt.Errorf("metadata names order %s, but the payment belongs to order %s", e.OrderID, o.ID)
+	case e.ObjectLivemode != nil && *e.ObjectLivemode != e.Livemode:
+		return errors.New("livemode of the event and of its object differ")
+	case e.Livemode != p.Livemode:
+		return fmt.Errorf("event has livemode %t, the payment has %t", e.Livemode, p.Livemode)
+	}
+	return nil
+}
+
+// nextPaymentStatus keeps a settled payment settled. Facts alone can't undo
+// one; an operator who settled it by hand, without facts, is the case.
+func nextPaymentStatus(p *Payment) PaymentStatus {
+	next := paymentStatus(p.Facts, p.Expected)
+	if p.Status.settled() && !next.settled() {
+		return p.Status
+	}
+	return next
+}
+
+// nextStatus leaves the restaurant's own states alone, and keeps a paid order
+// paid for the same reason as nextPaymentStatus.
+func nextStatus(o *Order) Status {
+	if !o.Status.drivenByPayments() {
+		return o.Status
+	}
+	next := orderStatus(o.Payments)
+	paid := o.Status == Paid || o.Status == Refunded
+	if paid && next != Paid && next != Refunded {
+		return o.Status
+	}
+	return next
+}
+
+func firstOf(ids ...string) string {
+	for _, id := range ids {
+		if id != "" {
+			return id
+		}
+	}
+	return ""
+}

@@ -1,0 +1,178 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tillhook/pkg/event"
+)
+
+// ErrUnknownPayment says that nothing known leads from the event to a payment
+// of its restaurant. It is worth waiting: the event may have overtaken the
+// payment's own transaction, or the event that links its ids.
+var ErrUnknownPayment = errors.New("no payment of this restaurant is known yet for the event")
+
+// Link says that a Stripe object belongs to a payment. Object ids are looked
+// up within one restaurant only: a restaurant can sign events that name
+// anybody's ids.
+type Link struct {
+	RestaurantID string
+	ObjectID     string
+}
+
+// Book is the part of the world that a batch of events can reach, read and
+// locked by the caller, who afterwards stores what Changed says.
+type Book struct {
+	orders   map[string]*Order
+	payments map[string]*Payment
+	links    map[Link]string // payment id
+	changes  Changes
+}
+
+// Changes is what a batch did, in the order in which it did it.
+type Changes struct {
+	Orders      []*Order
+	Payments    []*Payment
+	Links       map[Link]string // new ones only
+	Transitions []Transition
+}
+
+// NewBook makes a book of orders, each with its payments, and of known links.
+func NewBook(orders []*Order, links map[Link]string) *Book {
+	b := &Book{
+		orders:   make(map[string]*Order, len(orders)),
+		payments: make(map[string]*Payment, len(orders)),
+		links:    make(map[Link]string, len(links)),
+		changes:  Changes{Links: map[Link]string{}},
+	}
+	for _, o := range orders {
+		b.orders[o.ID] = o
+		for _, p := range o.Payments {
+			b.payments[p.ID] = p
+		}
+	}
+	for l, id := range links {
+		b.links[l] = id
+	}
+	return b
+}
+
+// Changes is what the calls of Settle so far have to be stored.
+func (b *Book) Changes() Changes { return b.changes }
+
+// Settle applies entries in their order and answers with one result for each.
+// An entry that can't be placed is tried again after the others: one of them
+// may have taught the book the id that leads to its payment.
+func (b *Book) Settle(entries []Entry) []Result {
+	results := make([]Result, len(entries))
+	open := make([]int, len(entries))
+	for i := range entries {
+		open[i] = i
+	}
+	for progress := true; progress && len(open) > 0; {
+		progress = false
+		var waiting []int
+		for _, i := range open {
+			results[i] = b.settle(entries[i])
+			if errors.Is(results[i].Err, ErrUnknownPayment) {
+				waiting = append(waiting, i)
+				continue
+			}
+			progress = true
+		}
+		open = waiting
+	}
+	return results
+}
+
+func (b *Book) settle(e Entry) Result {
+	if e.Ignored {
+		return Result{Outcome: event.Ignored}
+	}
+	p, err := b.route(e)
+	if err != nil {
+		return Result{Err: err}
+	}
+	o := b.orders[p.OrderID]
+	before := *p
+	r := Apply(o, p, e)
+	if r.Outcome == event.Applied {
+		b.record(o, p, before, r.Transition)
+	}
+	return r
+}
+
+// record notes what has to be stored. Only the first sighting of an object
+// links it; routing has made sure that it is not another payment's.
+func (b *Book) record(o *Order, p *Payment, before Payment, t *Transition) {
+	if !slices.Contains(b.changes.Payments, p) {
+		b.changes.Payments = append(b.changes.Payments, p)
+	}
+	for _, id := range p.Facts.Objects() {
+		l := Link{p.RestaurantID, id}
+		if _, known := b.links[l]; !known {
+			b.links[l] = p.ID
+			b.changes.Links[l] = p.ID
+		}
+	}
+	if t == nil {
+		return
+	}
+	b.changes.Transitions = append(b.changes.Transitions, *t)
+	if t.OrderFrom != t.OrderTo && !slices.Contains(b.changes.Orders, o) {
+		b.changes.Orders = append(b.changes.Orders, o)
+	}
+}
+
+// route finds the payment: by the session, the intent, the charge, and only
+// then by what the metadata says.
+func (b *Book) route(e Entry) (*Payment, error) {
+	for _, id := range e.Facts.Objects() {
+		if paymentID, ok := b.links[Link{e.RestaurantID, id}]; ok {
+			if p := b.payments[paymentID]; p != nil {
+				return p, nil
+			}
+		}
+	}
+	if p := b.payments[e.PaymentID]; p != nil && p.RestaurantID == e.RestaurantID && !conflicts(p, e.Facts) {
+		return p, nil
+	}
+	if o := b.orders[e.OrderID]; o != nil && o.RestaurantID == e.RestaurantID {
+		var fit []*Payment
+		for _, p := range o.Payments {
+			if !conflicts(p, e.Facts) {
+				fit = append(fit, p)
+			}
+		}
+		// With two it would depend on the order of arrival which one is
+		// meant; the event waits for the one that links its ids.
+		if len(fit) == 1 {
+			return fit[0], nil
+		}
+	}
+	return nil, fmt.Errorf("%w (%s)", ErrUnknownPayment, describe(e))
+}
+
+// conflicts reports whether p is already another session's or intent's.
+func conflicts(p *Payment, f Facts) bool {
+	session, intent := p.Facts.Session, p.Facts.Intent
+	// Before the first event, only the column says which session it is.
+	if session == "" && strings.HasPrefix(p.ProviderPaymentID, "cs_") {
+		session = p.ProviderPaymentID
+	}
+	if intent == "" && strings.HasPrefix(p.ProviderPaymentID, "pi_") {
+		intent = p.ProviderPaymentID
+	}
+	return session != "" && f.Session != "" && session != f.Session ||
+		intent != "" && f.Intent != "" && intent != f.Intent
+}
+
+func describe(e Entry) string {
+	s := fmt.Sprint("objects ", e.Facts.Objects())
+	if e.OrderID != "" {
+		s += ", order " + e.OrderID
+	}
+	return s
+}

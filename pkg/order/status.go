@@ -1,0 +1,95 @@
+package order
+
+import "slices"
+
+// Status is "Order".status as far as payments drive it. Every other value
+// belongs to the restaurant and is never written by an event.
+type Status string
+
+// The states of an order that events may write.
+const (
+	PaymentPending Status = "PAYMENT_PENDING"
+	PaymentFailed  Status = "PAYMENT_FAILED"
+	Expired        Status = "EXPIRED"
+	Paid           Status = "PAID"
+	Refunded       Status = "REFUNDED"
+)
+
+// PaymentStatus is "Payment".status.
+type PaymentStatus string
+
+// The states of a payment.
+const (
+	PaymentIsPending         PaymentStatus = "PENDING"
+	PaymentProcessing        PaymentStatus = "PROCESSING"
+	PaymentIsFailed          PaymentStatus = "FAILED"
+	PaymentExpired           PaymentStatus = "EXPIRED"
+	PaymentCanceled          PaymentStatus = "CANCELED"
+	PaymentCompleted         PaymentStatus = "COMPLETED"
+	PaymentPartiallyRefunded PaymentStatus = "PARTIALLY_REFUNDED"
+	PaymentRefunded          PaymentStatus = "REFUNDED"
+	PaymentDisputed          PaymentStatus = "DISPUTED"
+	PaymentDisputeLost       PaymentStatus = "DISPUTE_LOST"
+	PaymentReview            PaymentStatus = "REVIEW" // money seen, but not the money asked for
+)
+
+// settled reports whether the money came, whatever became of it afterwards.
+func (s PaymentStatus) settled() bool {
+	switch s {
+	case PaymentCompleted, PaymentPartiallyRefunded, PaymentRefunded, PaymentDisputed, PaymentDisputeLost:
+		return true
+	}
+	return false
+}
+
+// drivenByPayments reports whether events may write over s at all.
+func (s Status) drivenByPayments() bool {
+	switch s {
+	case PaymentPending, PaymentFailed, Expired, Paid, Refunded:
+		return true
+	}
+	return false
+}
+
+// paymentStatus is a function of the facts and of what was asked for, never of
+// the payment's earlier status.
+func paymentStatus(f Facts, expected Money) PaymentStatus {
+	switch {
+	case slices.Contains(f.Evidence, expected) || f.Free && expected.Amount == 0:
+		return PaymentCompleted
+	case len(f.Evidence) > 0 || f.Free:
+		return PaymentReview
+	case f.Expired:
+		return PaymentExpired
+	case f.Processing:
+		return PaymentProcessing
+	case len(f.FailedAttempts) > 0:
+		return PaymentIsFailed
+	}
+	return PaymentIsPending
+}
+
+// orderStatus follows from the order's payments. A declined attempt leaves the
+// order pending: the customer may try another card on the same session.
+func orderStatus(payments []*Payment) Status {
+	settled, refunded, open := 0, 0, 0
+	for _, p := range payments {
+		switch {
+		case p.Status == PaymentRefunded:
+			settled, refunded = settled+1, refunded+1
+		case p.Status.settled():
+			settled++
+		case !p.Facts.ended():
+			open++
+		}
+	}
+	switch {
+	case settled > 0 && settled == refunded:
+		return Refunded
+	case settled > 0:
+		return Paid
+	case open > 0:
+		return PaymentPending
+	}
+	return Expired
+}

@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"tillhook/db"
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+)
+
+// openBook finds, locks and reads the orders that the entries lead to.
+func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
+	links, orderIDs, err := s.findLinks(ctx)
+	if err != nil || len(orderIDs) == 0 {
+		return order.NewBook(nil, nil), err
+	}
+	var orders []*order.Order
+	rows, err := s.tx.QueryxContext(ctx, db.Query("order_lock"), pq.StringArray(orderIDs))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	byID := make(map[string]*order.Order, len(orderIDs))
+	for rows.Next() {
+		o := &order.Order{}
+		if err := rows.Scan(&o.ID, &o.RestaurantID, &o.Status); err != nil {
+			return nil, err
+		}
+		orders, byID[o.ID] = append(orders, o), o
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.readPayments(ctx, orderIDs, byID); err != nil {
+		return nil, err
+	}
+	return order.NewBook(orders, links), nil
+}
+
+func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders map[string]*order.Order) error {
+	rows, err := s.tx.QueryxContext(ctx, db.Query("payment_lock"), pq.StringArray(orderIDs))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		p, facts := &order.Payment{}, []byte(nil)
+		if err := rows.Scan(&p.ID, &p.OrderID, &p.RestaurantID, &p.Status, &p.ProviderPaymentID,
+			&p.Expected.Amount, &p.Expected.Currency, &p.Livemode, &facts); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(facts, &p.Facts); err != nil {
+			return fmt.Errorf("decoding the facts of payment %s: %w", p.ID, err)
+		}
+		o := orders[p.OrderID]
+		o.Payments = append(o.Payments, p)
+	}
+	return rows.Err()
+}
+
+// findLinks answers the known links among the entries' objects, and the orders
+// that the entries may be about, each looked up within its own restaurant.
+func (s *settlement) findLinks(ctx context.Context) (map[order.Link]string, []string, error) {
+	var restaurants, kinds, ids []string
+	look := func(e order.Entry, kind, id string) {
+		if id != "" {
+			restaurants, kinds, ids = append(restaurants, e.RestaurantID), append(kinds, kind), append(ids, id)
+		}
+	}
+	for _, e := range s.entries {
+		for _, id := range e.Facts.Objects() {
+			look(e, "object", id)
+		}
+		look(e, "order", e.OrderID)
+		look(e, "payment", e.PaymentID)
+	}
+	if len(ids) == 0 {
+		return nil, nil, nil
+	}
+	var rows []struct {
+		RestaurantID string `db:"restaurant_id"`
+		Kind         string `db:"kind"`
+		ID           string `db:"id"`
+		PaymentID    string `db:"payment_id"`
+		OrderID      string `db:"order_id"`
+	}
+	if err := s.tx.SelectContext(ctx, &rows, db.Query("link_find"),
+		pq.StringArray(restaurants), pq.StringArray(kinds), pq.StringArray(ids)); err != nil {
+		return nil, nil, err
+	}
+	links := make(map[order.Link]string, len(rows))
+	orderIDs := make([]string, 0, len(rows))
+	for _, r := range rows {
+		if r.Kind == "object" {
+			links[order.Link{RestaurantID: r.RestaurantID, ObjectID: r.ID}] = r.PaymentID
+		}
+		orderIDs = append(orderIDs, r.OrderID)
+	}
+	slices.Sort(orderIDs)
+	return links, slices.Compact(orderIDs), nil
+}
+
+// insertLinks writes in a fixed order, so that two batches that meet here wait
+// for each other instead of deadlocking.
+func insertLinks(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
+	if len(c.Links) == 0 {
+		return nil
+	}
+	links := make([]order.Link, 0, len(c.Links))
+	for l := range c.Links {
+		links = append(links, l)
+	}
+	slices.SortFunc(links, func(a, b order.Link) int {
+		return cmp.Or(cmp.Compare(a.RestaurantID, b.RestaurantID), cmp.Compare(a.ObjectID, b.ObjectID))
+	})
+	restaurants, objects, payments := make([]string, len(links)), make([]string, len(links)), make([]string, len(links))
+	for i, l := range links {
+		restaurants[i], objects[i], payments[i] = l.RestaurantID, l.ObjectID, c.Links[l]
+	}
+	_, err := tx.ExecContext(ctx, db.Query("link_insert"),
+		pq.StringArray(restaurants), pq.StringArray(objects), pq.StringArray(payments))
+	return err
+}
+
+// markUnstorable tells the caller when the rows are at fault and not the
+// server. The classes are SQLSTATE's: data exception, integrity constraint
+// violation, program limit exceeded.
+func markUnstorable(err error) error {
+	var e *pq.Error
+	if errors.As(err, &e) {
+		switch e.Code.Class() {
+		case "22", "23", "54":
+			return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
+		}
+	}
+	return err
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}

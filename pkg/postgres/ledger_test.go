@@ -1,0 +1,219 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+	"tillhook/pkg/postgres"
+)
+
+// world is a database with one restaurant, one order and its payment, and the
+// contributions that stored events are read as.
+type world struct {
+	*postgres.DB
+	t     *testing.T
+	reads map[string]func() (order.Contribution, error)
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{DB: migrated(t), t: t, reads: map[string]func() (order.Contribution, error){}}
+	exec(t, w.DB, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r'), ('other', 'Other', 'other')`)
+	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o', 'r', 2500, 'usd')`)
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p', 'o', 'cs_test_1', 2500, 'usd')`)
+	return w
+}
+
+// event stores an event of restaurant that will be read as c.
+func (w *world) event(id, restaurant string, c order.Contribution) event.Attempt {
+	w.t.Helper()
+	r := record(id, "evt_"+id)
+	r.RestaurantID = restaurant
+	if _, err := w.InsertEvents(context.Background(), []event.Record{r}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.reads["evt_"+id] = func() (order.Contribution, error) { return c, nil }
+	return event.Attempt{Ref: r.Ref(), Number: 1}
+}
+
+func (w *world) settle(attempts ...event.Attempt) []order.Result {
+	w.t.Helper()
+	results, err := w.Settle(context.Background(), attempts, func(s event.Stored) (order.Contribution, error) {
+		return w.reads[s.ProviderEventID]()
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return results
+}
+
+func (w *world) states() string {
+	w.t.Helper()
+	return get[string](w.t, w.DB, `SELECT o.status || ' ' || p.status || ' ' || p."providerPaymentId" FROM "Order" o JOIN "Payment" p ON p."orderId" = o.id`)
+}
+
+func (w *world) eventState(a event.Attempt) string {
+	w.t.Helper()
+	return get[string](w.t, w.DB, `SELECT concat_ws(' ', status, outcome, attempts, "lastError") FROM "WebhookEvent" WHERE id = $1`, a.ID)
+}
+
+var (
+	paid   = order.Money{Amount: 2500, Currency: "usd"}
+	charge = order.Contribution{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{paid}}}
+	linked = order.Contribution{Facts: order.Facts{Session: "cs_test_1", Intent: "pi_1", Evidence: []order.Money{paid}}}
+)
+
+func TestSettleMovesEventPaymentAndOrderTogether(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// The charge comes first and can only be placed once the session has
+	// linked its intent; one batch has both.
+	a, b := w.event("1", "r", charge), w.event("2", "r", linked)
+	results := w.settle(a, b)
+	if results[0].Err != nil || results[1].Err != nil {
+		t.Fatal(results)
+	}
+	got := []string{w.states(), w.eventState(a), w.eventState(b)}
+	want := []string{"PAID COMPLETED pi_1", "COMPLETED applied 1", "COMPLETED applied 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+	story := get[string](t, w.DB, `SELECT string_agg(concat_ws(' ', "webhookEventId", "orderFrom", "orderTo", "paymentFrom", "paymentTo", reason), '; ') FROM "OrderTransition"`)
+	if want := "2 PAYMENT_PENDING PAID PENDING COMPLETED charge.succeeded"; story != want {
+		t.Errorf("transitions: %s\nwant: %s", story, want)
+	}
+	if links := get[int](t, w.DB, `SELECT count(*) FROM "PaymentObject" WHERE "restaurantId" = 'r' AND "paymentId" = 'p'`); links != 3 {
+		t.Errorf("%d objects lead to the payment, want session, intent and charge", links)
+	}
+	if again := w.settle(a, b); !cmp.Equal(again, make([]order.Result, 2)) {
+		t.Errorf("finished events were worked off again: %+v", again)
+	}
+}
+
+func TestSettleWaitsForAnUnknownPaymentAndFailsInTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.event("1", "r", order.Contribution{Facts: order.Facts{Intent: "pi_unheard_of"}})
+	if r := w.settle(a); !errors.Is(r[0].Err, order.ErrUnknownPayment) || event.IsPermanent(r[0].Err) {
+		t.Fatal(r)
+	}
+	if got := w.eventState(a); got != "PROCESSING 0" {
+		t.Errorf("while it waits: %s", got)
+	}
+	a.Number, a.Last = 26, true
+	w.settle(a)
+	if got := w.eventState(a); !strings.HasPrefix(got, "FAILED 26 no payment of this restaurant") {
+		t.Errorf("after the last attempt: %s", got)
+	}
+}
+
+// A restaurant can sign whatever it likes: it reaches its own payments only.
+func TestSettleIsBoundByTheRestaurant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	byObject := w.event("1", "other", linked)
+	byOrder := w.event("2", "other", order.Contribution{OrderID: "o", Facts: order.Facts{Evidence: []order.Money{paid}}})
+	byPayment := w.event("3", "other", order.Contribution{PaymentID: "p", Facts: order.Facts{Evidence: []order.Money{paid}}})
+	for i, r := range w.settle(byObject, byOrder, byPayment) {
+		if !errors.Is(r.Err, order.ErrUnknownPayment) {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	if got := w.states(); got != "PAYMENT_PENDING PENDING cs_test_1" {
+		t.Error(got)
+	}
+}
+
+func TestMoneyOfTheWrongAmountIsKeptForAHuman(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.event("1", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_1", Evidence: []order.Money{{Amount: 1, Currency: "usd"}}}})
+	if r := w.settle(a); !errors.Is(r[0].Err, order.ErrAmount) || !event.IsPermanent(r[0].Err) {
+		t.Fatal(r)
+	}
+	got := []string{w.states(), get[string](t, w.DB, `SELECT facts->>'evidence' FROM "Payment"`)}
+	want := []string{"PAYMENT_PENDING REVIEW cs_test_1", `[{"amount": 1, "currency": "usd"}]`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+	if got := w.eventState(a); !strings.HasPrefix(got, "FAILED 1 amount or currency") {
+		t.Error(got)
+	}
+}
+
+func TestAnUnreadableEventCostsItsNeighboursNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bad, good := w.event("1", "r", linked), w.event("2", "r", linked)
+	w.reads["evt_1"] = func() (order.Contribution, error) {
+		return order.Contribution{}, event.Permanent(errors.New("amount is not a number"))
+	}
+	w.settle(bad, good)
+	got := []string{w.eventState(bad), w.eventState(good), w.states()}
+	want := []string{"FAILED 1 amount is not a number", "COMPLETED applied 1", "PAID COMPLETED pi_1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// The same events in many transactions at once: each acts once.
+func TestSettleInManyTransactionsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.event("1", "r", linked), w.event("2", "r", charge)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		attempts := []event.Attempt{a, b}
+		if i%2 == 0 {
+			attempts = []event.Attempt{b, a}
+		}
+		wg.Go(func() {
+			if _, err := w.Settle(context.Background(), attempts, func(s event.Stored) (order.Contribution, error) {
+				return w.reads[s.ProviderEventID]()
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got := []any{w.states(), get[int](t, w.DB, `SELECT count(*) FROM "OrderTransition"`)}
+	if diff := cmp.Diff([]any{"PAID COMPLETED pi_1", 1}, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+func TestUnfinishedEventsArePagedOldestFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, id := range []string{"1", "2", "3", "4"} {
+		w.event(id, "r", linked)
+	}
+	exec(t, w.DB, `UPDATE "WebhookEvent" SET "createdAt" = now() - interval '1 hour' - id::int * interval '1 second'`)
+	exec(t, w.DB, `UPDATE "WebhookEvent" SET status = 'COMPLETED' WHERE id = '2'`)
+	w.event("5", "r", linked) // too young
+	var ids []string
+	var last event.Unfinished
+	for {
+		page, err := w.UnfinishedEvents(context.Background(), time.Minute, last, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			ids = append(ids, e.ID)
+		}
+		last = page[len(page)-1]
+	}
+	if diff := cmp.Diff([]string{"4", "3", "1"}, ids); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}

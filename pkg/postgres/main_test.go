@@ -1,0 +1,53 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"tillhook/pkg/devstack"
+	"tillhook/pkg/postgres"
+)
+
+// migrated is a fresh database with the whole schema.
+func migrated(t *testing.T) *postgres.DB {
+	t.Helper()
+	return open(t, devstack.Database(t, func(url string) error {
+		db, err := postgres.Open(url, postgres.Options{})
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		_, err = db.MigrateUp(context.Background())
+		return err
+	}))
+}
+
+func open(t *testing.T, url string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(url, postgres.Options{Name: t.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func exec(t *testing.T, db *postgres.DB, query string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(query, args...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+func get[T any](t *testing.T, db *postgres.DB, query string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := db.Get(&v, query, args...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}

@@ -1,0 +1,109 @@
+// Package postgres is the only package that speaks to the database: it stores
+// deliveries, keeps the ledger of orders and payments, and reads configuration.
+// Each statement is a file in db/queries.
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Options bound a connection pool. The zero value of a field takes the default.
+type Options struct {
+	Name             string        // application_name, as pg_stat_activity shows it
+	MaxConns         int           // default 8; connection_limit in the URL goes before it
+	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
+	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
+}
+
+// DB is a pool of connections.
+type DB struct {
+	*sqlx.DB
+	dsn string // for the connection that listens, which is outside the pool
+}
+
+// Open makes a pool for databaseURL. It doesn't connect: a server that is
+// away is an error of the first statement, not of the start.
+func Open(databaseURL string, o Options) (*DB, error) {
+	dsn, maxConns, err := dataSource(databaseURL, o)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlx.Open("postgres", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return &DB{db, dsn}, nil
+}
+
+// ErrURL says that a DATABASE_URL is not one. The URL holds a password, so
+// neither the error nor its text repeats it.
+var ErrURL = errors.New("want postgres://user:password@host:port/database")
+
+// dataSource translates a URL as operators have it, Prisma's parameters
+// included, into one that lib/pq and the server take.
+func dataSource(databaseURL string, o Options) (string, int, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", 0, ErrURL
+	}
+	maxConns := o.MaxConns
+	if maxConns == 0 {
+		maxConns = 8
+	}
+	q := u.Query()
+	if n, err := strconv.Atoi(q.Get("connection_limit")); err == nil && n > 0 {
+		maxConns = n
+	}
+	if schema := q.Get("schema"); schema != "" {
+		q.Set("search_path", pq.QuoteIdentifier(schema))
+	}
+	for _, prisma := range []string{"schema", "connection_limit", "pool_timeout", "pgbouncer", "socket_timeout", "statement_cache_size", "sslaccept"} {
+		q.Del(prisma)
+	}
+	setDefault := func(key, value string) {
+		if q.Get(key) == "" {
+			q.Set(key, value)
+		}
+	}
+	// One []byte parameter then goes over the wire as it is instead of as hex.
+	q.Set("binary_parameters", "yes")
+	setDefault("sslmode", "prefer")
+	setDefault("application_name", firstOf(o.Name, "tillhook"))
+	setDefault("connect_timeout", seconds(o.ConnectTimeout, 2*time.Second))
+	setDefault("statement_timeout", milliseconds(o.StatementTimeout, 10*time.Second))
+	// A transaction whose process hangs must not hold an order's lock.
+	setDefault("idle_in_transaction_session_timeout", milliseconds(0, 30*time.Second))
+	u.RawQuery = q.Encode()
+	return u.String(), maxConns, nil
+}
+
+func seconds(d, def time.Duration) string {
+	if d == 0 {
+		d = def
+	}
+	return strconv.Itoa(max(1, int(d/time.Second)))
+}
+
+func milliseconds(d, def time.Duration) string {
+	if d == 0 {
+		d = def
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,156 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+)
+
+// ErrUnreadable says that the object of an event is not what its type
+// promises, however often one tries. Its text names the field at fault, never
+// its value.
+var ErrUnreadable = errors.New("the event's object can't be read")
+
+// readers says which types mean something for an order. The type only selects
+// the reader; what an event contributes comes from its object's content.
+var readers = map[string]reader{
+	"checkout.session.completed": read(sessionCompleted),
+	"checkout.session.expired":   read(sessionExpired),
+	"charge.succeeded":           read(chargeSucceeded),
+	"charge.failed":              read(chargeFailed),
+}
+
+// reader reads the whole body of an event.
+type reader func(payload []byte) (order.Contribution, error)
+
+// ignored is what an event contributes that says nothing about an order, or
+// whose type and content say different things.
+var ignored = order.Contribution{Ignored: true}
+
+// Decode says what an event contributes to an order, from its type and the
+// stored body, which may be of any API version. Most types contribute nothing,
+// and their bodies are not looked at. An error is always permanent and always
+// ErrUnreadable: the same bytes will never read better.
+func Decode(eventType string, payload []byte) (order.Contribution, error) {
+	read, ok := readers[eventType]
+	if !ok {
+		return ignored, nil
+	}
+	c, err := read(payload)
+	if err != nil {
+		return order.Contribution{}, event.Permanent(err)
+	}
+	return c, nil
+}
+
+// body is as much of an event as the worker reads of it. stripe.Event itself
+// can't be used: it fails on a request that is a string (before 2017-05-25)
+// and on thin events, and leaves nil pointers where data is missing.
+type body[T any] struct {
+	Object json.RawMessage `json:"object"`
+	Data   *struct {
+		Object *T `json:"object"`
+	} `json:"data"`
+}
+
+// read makes a reader of a function on the object, a struct around stripe-go's
+// type. T must not have an UnmarshalJSON (stripe-go's accepts a bare id where
+// an object should be), so that objects are read strictly.
+func read[T any](contribute func(*T) order.Contribution) reader {
+	return func(payload []byte) (order.Contribution, error) {
+		var b body[T]
+		if err := json.Unmarshal(payload, &b); err != nil {
+			return order.Contribution{}, unreadable(err)
+		}
+		if string(b.Object) == `"`+thinObject+`"` {
+			return ignored, nil
+		}
+		if b.Data == nil || b.Data.Object == nil {
+			return order.Contribution{}, fmt.Errorf("%w: there is no data.object", ErrUnreadable)
+		}
+		return contribute(b.Data.Object), nil
+	}
+}
+
+// unreadable keeps of a decoding error what is not the customer's: the name
+// and the kinds. encoding/json's own texts quote numbers and characters.
+func unreadable(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("%w: it is not valid JSON", ErrUnreadable)
+	}
+	kind, _, _ := strings.Cut(wrong.Value, " ") // "number 2500.0"
+	path := slices.DeleteFunc(strings.Split(wrong.Field, "."), func(name string) bool {
+		return strings.HasPrefix(name, "sdk") // the name of an embedded type, not of a field
+	})
+	if wrong.Field == "" {
+		path = []string{"the body"}
+	}
+	return fmt.Errorf("%w: %s is of the wrong kind: %s", ErrUnreadable, strings.Join(path, "."), kind)
+}
+
+// reference is an id, or the id of the object that stands in its place, which
+// Stripe calls expanding. It is used instead of stripe-go's types, which take
+// an id as it is written, escapes and all, and decode the whole object.
+type reference string
+
+// UnmarshalJSON takes a string, an object or null.
+func (r *reference) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '{' {
+		var expanded struct {
+			ID string `json:"id"`
+		}
+		err := json.Unmarshal(text, &expanded)
+		*r = reference(expanded.ID)
+		return err
+	}
+	return json.Unmarshal(text, (*string)(r))
+}
+
+// withOwner fills in what every object can say about whose it is. reference is
+// the session's client_reference_id; charges have none.
+func withOwner(c order.Contribution, metadata map[string]string, reference string, livemode *bool) order.Contribution {
+	c.RestaurantID = usable(metadata["restaurantId"])
+	c.OrderID = usable(metadata["orderId"])
+	if c.OrderID == "" {
+		c.OrderID = usable(reference)
+	}
+	c.PaymentID = usable(metadata["paymentId"])
+	c.ObjectLivemode = livemode
+	return c
+}
+
+// usable drops an id that can't be a key into our tables.
+func usable(id string) string {
+	if !usableID(id) {
+		return ""
+	}
+	return id
+}
+
+// set is a set of one id, or the empty set for no id.
+func set(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{id}
+}
+
+// contradicts reports whether a field is there and says something else than
+// the event's type. Older API versions lack some of them; then the type is
+// all there is.
+func contradicts(value, expected string) bool { return value != "" && value != expected }
+
+// money is evidence of an amount in the currency's minor unit. Without a
+// currency it would be evidence of nothing in particular, so there is none.
+func money(amount int64, currency string) []order.Money {
+	if currency == "" {
+		return nil
+	}
+	return []order.Money{{Amount: amount, Currency: strings.ToLower(currency)}}
+}

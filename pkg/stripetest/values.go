@@ -1,0 +1,167 @@
+package stripetest
+
+// values are what a layout's names stand for.
+type values struct {
+	eventID, eventType string
+	created            int64 // seconds
+	objectID           string
+	objectName         string
+	request            string
+	idempotencyKey     string
+	payment            Payment
+
+	sessionStatus, paymentStatus, sessionIntent string
+
+	outcome            outcome
+	charge             string
+	balanceTransaction string
+	paymentMethod      string
+	receiptURL         string
+}
+
+// outcome is how an attempt to charge a card ended.
+type outcome struct {
+	status, failureCode, failureMessage string
+	network, reason, seller, kind       string
+	paid, captured                      bool
+}
+
+var (
+	succeeded = outcome{
+		status: "succeeded", network: "approved_by_network",
+		seller: "Payment complete.", kind: "authorized", paid: true, captured: true,
+	}
+	authorized = outcome{
+		status: "succeeded", network: "approved_by_network",
+		seller: "Payment complete.", kind: "authorized", paid: true,
+	}
+	declined = outcome{
+		status: "failed", failureCode: "card_declined", failureMessage: "Your card was declined.",
+		network: "declined_by_network", reason: "generic_decline",
+		seller: "The bank did not return any further details with this decline.", kind: "issuer_declined",
+	}
+)
+
+// append appends the JSON value that name stands for.
+func (v *values) append(b []byte, name string) []byte {
+	p := &v.payment
+	switch name {
+	case "event":
+		return quote(b, v.eventID)
+	case "type":
+		return quote(b, v.eventType)
+	case "created":
+		return number(b, v.created)
+	case "objectCreated": // the customer took a minute to pay
+		return number(b, v.created-60)
+	case "expires": // Stripe's default: 24 hours after the session was made
+		return number(b, v.created-60+24*60*60)
+	case "livemode":
+		return boolean(b, p.Livemode)
+	case "account":
+		if p.Account == "" {
+			return b
+		}
+		return append(quote(append(b, "\n  \"account\": "...), p.Account), ',')
+	case "request":
+		return text(b, v.request)
+	case "idempotencyKey":
+		return text(b, v.idempotencyKey)
+	case "amount":
+		return number(b, p.Amount)
+	case "currency":
+		return quote(b, p.Currency)
+	case "metadata":
+		return p.metadata(b)
+	case "objectID":
+		return quote(b, v.objectID)
+	case "objectName":
+		return quote(b, v.objectName)
+	}
+	if v.outcome.status != "" {
+		return v.appendCharge(b, name)
+	}
+	return v.appendSession(b, name)
+}
+
+func (v *values) appendSession(b []byte, name string) []byte {
+	switch name {
+	case "session":
+		return quote(b, v.payment.Session)
+	case "sessionIntent":
+		return text(b, v.sessionIntent)
+	case "reference":
+		if v.payment.NoMetadata {
+			return text(b, "")
+		}
+		return text(b, v.payment.OrderID)
+	case "paymentStatus":
+		return quote(b, v.paymentStatus)
+	case "sessionStatus":
+		return quote(b, v.sessionStatus)
+	}
+	panic("a layout asks for an unknown value: " + name)
+}
+
+func (v *values) appendCharge(b []byte, name string) []byte {
+	switch o := v.outcome; name {
+	case "charge":
+		return quote(b, v.charge)
+	case "intent":
+		return text(b, v.payment.Intent)
+	case "amountCaptured":
+		if o.captured {
+			return number(b, v.payment.Amount)
+		}
+		return number(b, 0)
+	case "balanceTransaction":
+		return text(b, v.balanceTransaction)
+	case "paymentMethod":
+		return text(b, v.paymentMethod)
+	case "receiptURL":
+		return text(b, v.receiptURL)
+	case "captured":
+		return boolean(b, o.captured)
+	case "paid":
+		return boolean(b, o.paid)
+	case "chargeStatus":
+		return quote(b, o.status)
+	case "failureCode":
+		return text(b, o.failureCode)
+	case "failureMessage":
+		return text(b, o.failureMessage)
+	case "networkStatus":
+		return text(b, o.network)
+	case "outcomeReason":
+		return text(b, o.reason)
+	case "sellerMessage":
+		return text(b, o.seller)
+	case "outcomeType":
+		return text(b, o.kind)
+	}
+	panic("a layout asks for an unknown value: " + name)
+}
+
+// metadata appends what the storefront sets on the session and, through
+// payment_intent_data, on the intent and so on its charges.
+func (p *Payment) metadata(b []byte) []byte {
+	if p.NoMetadata {
+		return append(b, "{}"...)
+	}
+	b = append(b, '{')
+	for _, pair := range [...][2]string{
+		{"orderId", p.OrderID}, {"paymentId", p.PaymentID}, {"restaurantId", p.RestaurantID},
+	} {
+		if pair[1] == "" {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(b, "\n        "...)
+		b = quote(b, pair[0])
+		b = append(b, ": "...)
+		b = quote(b, pair[1])
+	}
+	return append(b, "\n      }"...)
+}

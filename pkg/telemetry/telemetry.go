@@ -1,0 +1,67 @@
+// Package telemetry holds the product's metrics and the loggers' set-up. Every
+// metric's name begins with tillhook_.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics are all counters and histograms of one process.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	Deliveries     *prometheus.CounterVec // by result: accepted, duplicate, verification_failed, no_config, limited, too_large, unavailable
+	CommitRows     prometheus.Histogram   // rows per group commit
+	CommitSeconds  prometheus.Histogram
+	FailuresUnkept prometheus.Counter // failing deliveries that were counted, but over the cap for a row
+
+	Enqueued        prometheus.Counter
+	EnqueueFailures prometheus.Counter // left to the recoverer
+
+	Attempts    *prometheus.CounterVec // by result: applied, no_change, ignored, done_before, waiting, failed, error
+	ApplyEvents prometheus.Histogram   // events per worker transaction
+	Recovered   prometheus.Counter
+}
+
+// NewMetrics registers everything in a registry of its own.
+func NewMetrics() *Metrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	f := promauto.With(r)
+	counter := func(name, help string) prometheus.Counter {
+		return f.NewCounter(prometheus.CounterOpts{Name: "tillhook_" + name, Help: help})
+	}
+	byResult := func(name, help string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: "tillhook_" + name, Help: help}, []string{"result"})
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return f.NewHistogram(prometheus.HistogramOpts{Name: "tillhook_" + name, Help: help, Buckets: buckets})
+	}
+	rows := prometheus.ExponentialBuckets(1, 2, 9) // 1 … 256
+	return &Metrics{
+		Registry:        r,
+		Deliveries:      byResult("deliveries_total", "Webhook deliveries by result."),
+		CommitRows:      histogram("commit_rows", "Rows stored per commit.", rows),
+		CommitSeconds:   histogram("commit_seconds", "Time of one commit of the writer.", prometheus.ExponentialBuckets(0.0005, 2, 13)),
+		FailuresUnkept:  counter("failures_not_recorded_total", "Failing deliveries beyond the cap on recorded ones."),
+		Enqueued:        counter("enqueued_total", "Tasks put into the queue."),
+		EnqueueFailures: counter("enqueue_failures_total", "Stored events that could not be queued and are left to the recoverer."),
+		Attempts:        byResult("attempts_total", "Attempts at working an event off, by result."),
+		ApplyEvents:     histogram("apply_events", "Events per transaction of the worker.", rows),
+		Recovered:       counter("recovered_total", "Stored events that the recoverer put into the queue."),
+	}
+}
+
+// NewLogger writes JSON in staging and production, and text for people
+// elsewhere, where it also logs at debug level.
+func NewLogger(w io.Writer, appEnv string) *slog.Logger {
+	if appEnv == "production" || appEnv == "staging" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

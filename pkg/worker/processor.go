@@ -1,0 +1,127 @@
+// Package worker works stored events off. processor.go is one event's way,
+// recoverer.go finds those that have no task.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tillhook/pkg/batch"
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+	"tillhook/pkg/telemetry"
+)
+
+// Ledger keeps events, payments and orders in step.
+type Ledger interface {
+	// Settle works events off in one transaction: what read says of each is
+	// applied to its order under the order's lock, and the event is finished.
+	// One result per attempt; the zero Result for an event that was finished
+	// before.
+	Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error)
+	// FailEvent records that an event which Settle can't even try is FAILED.
+	FailEvent(ctx context.Context, a event.Attempt, reason string) error
+}
+
+// Decode says what an event's body contributes.
+type Decode func(eventType string, payload []byte) (order.Contribution, error)
+
+// maxBatch is how many events share a transaction. More would hold the locks
+// of more orders for longer and gain little: a round trip is spread thin by
+// then.
+const maxBatch = 64
+
+// Processor hands the events of many tasks to one applier, which settles
+// whatever is waiting in one transaction. Each task still succeeds, waits or
+// fails for itself.
+type Processor struct {
+	ledger  Ledger
+	decode  Decode
+	metrics *telemetry.Metrics
+	log     *slog.Logger
+	applier *batch.Batcher[event.Attempt, order.Result]
+}
+
+// NewProcessor makes a processor; it works while Run does.
+func NewProcessor(ledger Ledger, decode Decode, m *telemetry.Metrics, log *slog.Logger) *Processor {
+	p := &Processor{ledger: ledger, decode: decode, metrics: m, log: log}
+	p.applier = batch.New(batch.Config[event.Attempt, order.Result]{
+		Work:     p.settle,
+		Split:    func(err error) bool { return errors.Is(err, event.ErrUnstorable) },
+		MaxItems: maxBatch,
+	})
+	return p
+}
+
+// Run applies until Close was called and nothing waits any more. ctx is that
+// of the transactions.
+func (p *Processor) Run(ctx context.Context) { p.applier.Run(ctx) }
+
+// Close ends Run, after what was accepted is done.
+func (p *Processor) Close() { p.applier.Close() }
+
+// Process works one event off, and logs the attempt's one line. The error is
+// for the queue: nil, permanent, unavailable, or one that is worth a retry.
+func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
+	started := time.Now()
+	r, err := p.applier.Do(ctx, a)
+	if err != nil {
+		r.Err = p.settleFault(ctx, a, err)
+	}
+	result, level := "waiting", slog.LevelInfo
+	switch {
+	case r.Err == nil && r.Outcome == "":
+		result = "done_before"
+	case r.Err == nil:
+		result = string(r.Outcome)
+	case event.IsUnavailable(r.Err):
+		result, level = "unavailable", slog.LevelError
+	case event.IsPermanent(r.Err) || a.Last:
+		result, level = "failed", slog.LevelError
+	}
+	p.metrics.Attempts.WithLabelValues(result).Inc()
+	attrs := []slog.Attr{
+		slog.String("result", result), slog.String("id", a.ID),
+		slog.Int("attempt", a.Number), slog.Float64("ms", float64(time.Since(started).Microseconds())/1000),
+	}
+	if t := r.Transition; t != nil {
+		attrs = append(attrs, slog.String("order", t.OrderID), slog.String("status", string(t.OrderTo)),
+			slog.String("payment", t.PaymentID), slog.String("paymentStatus", string(t.PaymentTo)))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.Any("error", r.Err))
+	}
+	p.log.LogAttrs(ctx, level, "attempt", attrs...)
+	return r.Err
+}
+
+// settleFault sorts an error that rolled the transaction back: a row that can
+// never be stored is FAILED, anything else is a service's fault.
+func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error) error {
+	if !errors.Is(err, event.ErrUnstorable) {
+		return event.Unavailable(err)
+	}
+	if failErr := p.ledger.FailEvent(ctx, a, err.Error()); failErr != nil {
+		return event.Unavailable(errors.Join(err, failErr))
+	}
+	return event.Permanent(err)
+}
+
+func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) ([]order.Result, error) {
+	p.metrics.ApplyEvents.Observe(float64(len(attempts)))
+	return p.ledger.Settle(ctx, attempts, p.read)
+}
+
+// read decodes one event. A body that makes the decoder panic is that event's
+// fault, not its neighbours'.
+func (p *Processor) read(e event.Stored) (c order.Contribution, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = event.Permanent(fmt.Errorf("decoding %s panicked: %v", e.Type, r))
+		}
+	}()
+	return p.decode(e.Type, e.Payload)
+}
