@@ -24,6 +24,10 @@ type databases struct {
 	server *url.URL // of the database to give orders from
 	owner  string   // the prefix of this process's names
 
+	// postgres is held on to: collected as garbage, its pipe to the supervisor
+	// would be closed, and that ends the server.
+	postgres *Postgres
+
 	mu        sync.Mutex // held while a template is migrated or copied
 	templates map[uintptr]*template
 	made      int

@@ -24,8 +24,10 @@ var sharedDatabases = sync.OnceValues(func() (*databases, error) {
 	if err != nil {
 		return nil, err
 	}
-	sharedServer = server
 	d, err := newDatabases(server.URL)
+	if err == nil {
+		d.postgres = server
+	}
 	if err != nil || external == "" {
 		return d, err
 	}
@@ -33,10 +35,6 @@ var sharedDatabases = sync.OnceValues(func() (*databases, error) {
 	defer cancel()
 	return d, d.join(ctx)
 })
-
-// sharedServer keeps the server reachable: collected as garbage, its pipe to
-// the supervisor would be closed, and that ends it.
-var sharedServer *Postgres
 
 // sharedRedis is the one redis-server of this process's tests, likewise.
 var sharedRedis = sync.OnceValues(func() (*Redis, error) {

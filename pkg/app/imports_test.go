@@ -1,0 +1,146 @@
+package app_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The three rings. What a package of ours may import of ours: itself and what
+// is below it, never sideways into another stage or adapter.
+var rings = map[string][]string{
+	"db": {},
+
+	"pkg/event":     {},
+	"pkg/order":     {"pkg/event"},
+	"pkg/batch":     {},
+	"pkg/telemetry": {},
+
+	"pkg/secret":   {},
+	"pkg/stripe":   {"pkg/event", "pkg/order"},
+	"pkg/queue":    {"pkg/event"},
+	"pkg/postgres": {"db", "pkg/event", "pkg/order"},
+
+	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
+	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
+
+	"pkg/app": {"pkg/ingest", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
+
+	"pkg/stripetest": {"pkg/order"},
+	"pkg/devstack":   {},
+	"pkg/app/dev": {"pkg/app", "pkg/devstack", "pkg/event", "pkg/order", "pkg/postgres", "pkg/secret",
+		"pkg/stripetest", "pkg/telemetry"},
+
+	"cmd/ingest": {"pkg/app"},
+	"cmd/worker": {"pkg/app"},
+	"cmd/ops":    {"pkg/app"},
+	"cmd/dev":    {"pkg/app", "pkg/app/dev"},
+}
+
+// One technology, one importer, so that no SDK's type is in anyone else's
+// signatures.
+var importers = map[string][]string{
+	"github.com/stripe/stripe-go/v76": {"pkg/stripe"},
+	"github.com/hibiken/asynq":        {"pkg/queue"},
+	"github.com/redis/go-redis/v9":    {"pkg/queue"},
+	"github.com/jmoiron/sqlx":         {"pkg/postgres"},
+	// devstack makes tests' databases, before there is a schema to speak of.
+	"github.com/lib/pq":        {"pkg/postgres", "pkg/devstack"},
+	"github.com/pressly/goose": {"pkg/postgres"},
+	"github.com/labstack/echo": {"pkg/ingest"},
+	"github.com/spf13/cobra":   {"pkg/app", "pkg/app/dev"},
+	"github.com/caarlos0/env":  {"pkg/app"},
+	"github.com/alicebob":      {"pkg/devstack"}, // miniredis
+	"github.com/fergusstrange": {"pkg/devstack"}, // embedded-postgres
+	"github.com/prometheus":    {"pkg/telemetry", "pkg/app"},
+	"github.com/hashicorp":     {"pkg/ingest"},
+	"github.com/google/uuid":   {"pkg/ingest"},
+	"golang.org/x":             {"pkg/ingest", "pkg/app/dev"},
+}
+
+// core may not even reach for the operating system.
+var coreStdlib = []string{"cmp", "errors", "fmt", "slices", "strings", "time", "encoding/json", "maps", "sort"}
+
+func TestTheRingsHold(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "tillhook/")
+		allowed, known := rings[name]
+		if !known {
+			t.Errorf("%s is in no ring: add it to the table, and to the picture in the design", name)
+			continue
+		}
+		seen[name] = true
+		for _, path := range p.Imports {
+			ours, isOurs := strings.CutPrefix(path, "tillhook/")
+			switch {
+			case isOurs && !slices.Contains(allowed, ours):
+				t.Errorf("%s imports %s, which is not below it", name, ours)
+			case !isOurs && strings.Contains(path, ".") && !mayImport(t, name, path):
+				t.Errorf("%s imports %s", name, path)
+			case (name == "pkg/event" || name == "pkg/order") && !isOurs && !slices.Contains(coreStdlib, path):
+				t.Errorf("the core's %s imports %s", name, path)
+			}
+		}
+	}
+	for name := range rings {
+		if !seen[name] {
+			t.Errorf("%s is in the table, but there is no such package", name)
+		}
+	}
+}
+
+// Only cmd/dev may carry what is made for tests.
+func TestServicesLinkNoTestCode(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.ImportPath, "tillhook/cmd/") || p.ImportPath == "tillhook/cmd/dev" {
+			continue
+		}
+		for _, dep := range p.Deps {
+			for _, banned := range []string{"tillhook/pkg/devstack", "tillhook/pkg/stripetest", "testing", "github.com/alicebob/", "github.com/fergusstrange/"} {
+				if dep == banned || strings.HasSuffix(banned, "/") && strings.HasPrefix(dep, banned) {
+					t.Errorf("%s links %s", p.ImportPath, dep)
+				}
+			}
+		}
+	}
+}
+
+func mayImport(t *testing.T, name, path string) bool {
+	t.Helper()
+	for module, by := range importers {
+		if path == module || strings.HasPrefix(path, module+"/") {
+			return slices.Contains(by, name)
+		}
+	}
+	t.Errorf("%s: say in the table who may import %s", name, path)
+	return true
+}
+
+type goPackage struct {
+	ImportPath    string
+	Imports, Deps []string
+}
+
+func packages(t *testing.T) (all []goPackage) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "tillhook/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
