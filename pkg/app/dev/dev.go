@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,6 +135,9 @@ func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l net.Li
 }
 
 func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config, db *postgres.DB, base string) error {
+	if err := waitReady(ctx, base); err != nil {
+		return err
+	}
 	s, err := newShow(ctx, cfg, db, base)
 	if err != nil {
 		return err
@@ -155,6 +159,33 @@ func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config,
 	<-ctx.Done()
 	fmt.Fprintln(p.Stdout, "\n  stopping …")
 	return nil
+}
+
+// waitReady waits until the endpoint takes deliveries. Stripe would deliver
+// again; the show would have to explain why nothing moves.
+func waitReady(ctx context.Context, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the endpoint to be ready: %w", errors.Join(context.Cause(ctx), err))
+		case <-tick.C:
+		}
+	}
 }
 
 // listen takes the wanted port. The default one may be in use by something

@@ -18,11 +18,11 @@ type screen struct {
 	live    bool
 	started time.Time
 	lines   int               // drawn last time
-	last    map[string]string // what each order's line was
+	last    map[*scene]string // what each order's line was
 }
 
 func newScreen(w io.Writer, s *show) *screen {
-	sc := &screen{w: w, show: s, started: time.Now(), last: map[string]string{}}
+	sc := &screen{w: w, show: s, started: time.Now(), last: map[*scene]string{}}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		width, height, err := term.GetSize(int(f.Fd()))
 		// A table that scrolls can't be drawn over.
@@ -35,8 +35,20 @@ func newScreen(w io.Writer, s *show) *screen {
 	return sc
 }
 
+// finish shows what had no reason to move, where only moves were shown.
+func (sc *screen) finish() {
+	for _, o := range sc.show.orders {
+		if !sc.live && !o.moved() {
+			fmt.Fprintln(sc.w, "  "+sc.line(o))
+		}
+	}
+}
+
+// row is 78 columns with its indent, whatever the states.
+const row = "%-9s %-20s %-18s %-15s %s"
+
 func heading() string {
-	return fmt.Sprintf("%-15s %-20s %-19s %-16s %s", "ORDER", "STORY", "RESTAURANT", "STATUS", "PAYMENT")
+	return fmt.Sprintf(row, "ORDER", "STORY", "RESTAURANT", "STATUS", "PAYMENT")
 }
 
 func (sc *screen) draw() {
@@ -56,10 +68,10 @@ func (sc *screen) draw() {
 		switch {
 		case sc.live:
 			b.WriteString("  " + paint(o, line) + "\n")
-		case o.order != "" && sc.last[o.payment.OrderID] != line:
+		case o.moved() && sc.last[o] != line:
 			b.WriteString("  " + line + "\n")
+			sc.last[o] = line
 		}
-		sc.last[o.payment.OrderID] = line
 	}
 	if sc.live {
 		fmt.Fprintf(&b, "\n  %d of %d orders where they must be, %d deliveries, %s\n", done, len(sc.show.orders),
@@ -69,9 +81,8 @@ func (sc *screen) draw() {
 	io.WriteString(sc.w, b.String())
 }
 
-// line fits 80 columns with its indent.
 func (sc *screen) line(o *scene) string {
-	return fmt.Sprintf("%-15s %-20s %-19s %-16s %s", o.payment.OrderID, o.story, o.restaurant.slug, o.order, o.payState)
+	return fmt.Sprintf(row, strings.TrimPrefix(o.payment.OrderID, "order-"), o.story, o.restaurant.slug, o.order, o.payState)
 }
 
 // paint colours by what the customer would feel.

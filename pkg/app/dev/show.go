@@ -43,6 +43,11 @@ type scene struct {
 	payState order.PaymentStatus
 }
 
+// moved reports whether the order or its payment has left where it began.
+func (s *scene) moved() bool {
+	return s.order != "" && (s.order != order.PaymentPending || s.payState != order.PaymentIsPending)
+}
+
 func (s *scene) done() bool { return s.order == s.wantOrder && s.payState == s.wantPayment }
 
 // show is the thirty orders and what happens to them.
@@ -106,6 +111,7 @@ func (s *show) play(ctx context.Context, o options, screen *screen) error {
 		stopWatching()
 	}
 	watching.Wait()
+	screen.finish()
 	s.client.CloseIdleConnections()
 	switch {
 	case errors.Is(context.Cause(ctx), errLate):
