@@ -76,6 +76,7 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		Store: db, Queue: tasks, Lookup: db, Health: db,
 		Directory: ingest.NewDirectory(db, ring, log),
 		Metrics:   metrics, Log: log,
+		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
 	})
 	log.Info("listening", "addr", l.Addr().String())
 	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error { return server.Run(ctx, l) })

@@ -76,7 +76,14 @@ type Record struct {
 	Payload         []byte // the exact bytes of the body
 	OccurredAt      time.Time
 	LastError       string
+	SignedWith      string // SignedCurrent or SignedPrevious, "" if unverified
 }
+
+// Which of a restaurant's secrets verified a delivery.
+const (
+	SignedCurrent  = "current"
+	SignedPrevious = "previous" // replaced, and still in its overlap
+)
 
 // Ref is the reference under which the record is found once it is stored.
 func (r Record) Ref() Ref { return Ref{ID: r.ID, OccurredAt: r.OccurredAt} }

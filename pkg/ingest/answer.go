@@ -33,7 +33,7 @@ const (
 	retryAfter = 5 * time.Second
 )
 
-func (h *handler) accept(c echo.Context, v verdict, r event.Record, stored bool, started time.Time) error {
+func (h *handler) accept(c echo.Context, d *delivery, r event.Record, stored bool, started time.Time) error {
 	result := "accepted"
 	if !stored {
 		result = "duplicate"
@@ -42,70 +42,44 @@ func (h *handler) accept(c echo.Context, v verdict, r event.Record, stored bool,
 	h.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "delivery",
 		slog.String("result", result), slog.Int("status", http.StatusOK),
 		slog.String("event", r.ProviderEventID), slog.String("type", r.Type),
-		slog.String("restaurant", r.RestaurantID), slog.Int("bytes", len(r.Payload)),
-		slog.String("id", r.ID), slog.Float64("ms", float64(h.now().Sub(started).Microseconds())/1000))
-	return c.JSON(http.StatusOK, accepted{Received: true, ID: v.env.ID, Duplicate: !stored})
+		slog.String("restaurant", r.RestaurantID), slog.String("secret", r.SignedWith),
+		slog.Int("bytes", len(r.Payload)), slog.String("id", r.ID),
+		slog.Float64("ms", float64(h.now().Sub(started).Microseconds())/1000))
+	return c.JSON(http.StatusOK, accepted{Received: true, ID: d.env.ID, Duplicate: !stored})
 }
 
 // refuse answers a delivery that nobody's secret signed. Addresses that send
-// many of those are told to wait; signed deliveries of theirs still pass.
-func (h *handler) refuse(c echo.Context, v verdict, body []byte) error {
-	from := address(c.Request())
-	if !h.failures.allow(from, h.now()) {
+// many of those are told to wait; signed deliveries of theirs still pass. Why
+// it failed is found out, recorded and logged by the examiner, so that the
+// sender can't tell from the answer or its time.
+func (h *handler) refuse(c echo.Context, d *delivery) error {
+	if !h.failures.allow(d.from, h.now()) {
 		h.metrics.Deliveries.WithLabelValues("limited").Inc()
 		c.Response().Header().Set("Retry-After", seconds(retryAfter))
 		return c.JSON(http.StatusTooManyRequests, failure{"Too many failing requests"})
 	}
 	result := "verification_failed"
-	if v.status == event.NoConfig {
+	if d.status == event.NoConfig {
 		result = "no_config"
 	}
 	h.metrics.Deliveries.WithLabelValues(result).Inc()
-	h.recordFailure(v, body)
-	restaurant := ""
-	if v.tenant != nil {
-		restaurant = v.tenant.restaurantID
-	}
-	h.log.LogAttrs(c.Request().Context(), slog.LevelWarn, "delivery",
-		slog.String("result", result), slog.Int("status", http.StatusBadRequest),
-		slog.String("reason", v.reason), slog.String("restaurant", restaurant),
-		slog.String("from", from), slog.Int("bytes", len(body)))
+	h.examiner.submit(d)
 	return c.JSON(http.StatusBadRequest, failure{refusal})
 }
 
-// recordFailure keeps a row for operators, if the caps allow one. Without a
-// restaurant only NO_CONFIG is worth a row: the rest is noise from the net.
-func (h *handler) recordFailure(v verdict, body []byte) {
-	restaurant := ""
-	if v.tenant != nil {
-		restaurant = v.tenant.restaurantID
-	}
-	if restaurant == "" && v.status != event.NoConfig {
-		return
-	}
-	if !h.failures.keep(restaurant, h.now()) {
-		h.metrics.FailuresUnkept.Inc()
-		return
-	}
-	if v.env.Created.IsZero() {
-		v.env.Created, v.env.Type = h.now(), "unknown"
-	}
-	// The time is the sender's word: a partition far off is not for him to fill.
-	if d := h.now().Sub(v.env.Created); d > 31*24*time.Hour || d < -24*time.Hour {
-		v.env.Created = h.now()
-	}
-	record, err := newRecord(v, body[:min(len(body), maxKeptPayload)])
-	if err != nil || !h.writer.offer(record) {
-		h.metrics.FailuresUnkept.Inc()
-	}
+// forbid answers an address that is not on the list. It needs no secrecy: the
+// sender knows his address, and the list is Stripe's published one.
+func (h *handler) forbid(c echo.Context) error {
+	h.metrics.Deliveries.WithLabelValues("forbidden").Inc()
+	return c.JSON(http.StatusForbidden, failure{"Forbidden"})
 }
 
 // unavailable asks for another delivery.
-func (h *handler) unavailable(c echo.Context, v verdict, err error) error {
+func (h *handler) unavailable(c echo.Context, d *delivery, err error) error {
 	h.metrics.Deliveries.WithLabelValues("unavailable").Inc()
 	h.log.LogAttrs(c.Request().Context(), slog.LevelError, "delivery",
 		slog.String("result", "unavailable"), slog.Int("status", http.StatusServiceUnavailable),
-		slog.String("event", v.env.ID), slog.String("type", v.env.Type), slog.Any("error", err))
+		slog.String("event", d.env.ID), slog.String("type", d.env.Type), slog.Any("error", err))
 	c.Response().Header().Set("Retry-After", seconds(retryAfter))
 	return c.JSON(http.StatusServiceUnavailable, failure{"Temporarily unavailable, please deliver again"})
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"tillhook/pkg/event"
 )
@@ -26,8 +29,16 @@ type Vault interface {
 	NeedsReseal(stored, rowID string) bool
 }
 
-// pollInterval is how long a lost notification can go unnoticed.
-const pollInterval = 15 * time.Second
+const (
+	// pollInterval is how long a lost notification can go unnoticed.
+	pollInterval = 15 * time.Second
+
+	// How many deliveries that nobody's secret matched may make us look again
+	// at once. A genuine one follows a rotation, or a restaurant's first day;
+	// the rest is forged and must not keep the database busy.
+	looksPerSecond = 2
+	looksBurst     = 5
+)
 
 // Directory holds all restaurants with their signing secrets in memory: a few
 // hundred bytes each, so that thousands fit, no request waits for the database
@@ -38,15 +49,19 @@ type Directory struct {
 	log     *slog.Logger
 	now     func() time.Time
 	current atomic.Pointer[snapshot]
+
+	reading sync.Mutex // one reader at a time, and asOf never goes back
+	looks   *rate.Limiter
 }
 
 // tenant is a restaurant that a delivery may be for.
 type tenant struct {
 	restaurantID string
 	configID     string // "" without an active configuration
-	secrets      []signingSecret
-	fault        string // why there is no secret, for operators
-	sealed       bool   // the fault is that a secret is there, but no key opens it
+	livemode     bool
+	secrets      []signingSecret // also the previous one past its expiry, to tell why it is refused
+	fault        string          // why there is no secret, for operators
+	sealed       bool            // the fault is that a secret is there, but no key opens it
 }
 
 type signingSecret struct {
@@ -55,13 +70,15 @@ type signingSecret struct {
 }
 
 type snapshot struct {
+	asOf                    time.Time // when reading began
 	bySlug, byID, byAccount map[string]*tenant
 	active                  []*tenant // those with a secret
 }
 
 // NewDirectory makes an empty directory; Run fills it and keeps it fresh.
 func NewDirectory(configs Configs, vault Vault, log *slog.Logger) *Directory {
-	return &Directory{configs: configs, vault: vault, log: log, now: time.Now}
+	return &Directory{configs: configs, vault: vault, log: log, now: time.Now,
+		looks: rate.NewLimiter(looksPerSecond, looksBurst)}
 }
 
 // Ready reports whether the configurations have been read once.
@@ -104,15 +121,41 @@ func (d *Directory) Run(ctx context.Context) {
 	}
 }
 
-// Reload reads the configurations once.
+// Freshen makes sure that the configurations have been read since the given
+// time, and reports whether that took reading them anew: only then can the
+// answer differ. It does nothing if too many have asked.
+func (d *Directory) Freshen(ctx context.Context, since time.Time) (bool, error) {
+	if d.current.Load().asOf.After(since) {
+		return true, nil
+	}
+	if !d.looks.Allow() {
+		return false, nil
+	}
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	if d.current.Load().asOf.After(since) {
+		return true, nil // another's look, which began late enough
+	}
+	return true, d.read(ctx)
+}
+
+// Reload reads the configurations.
 func (d *Directory) Reload(ctx context.Context) error {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	return d.read(ctx)
+}
+
+func (d *Directory) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	asOf := time.Now()
 	configs, err := d.configs.Configs(ctx)
 	if err != nil {
 		return err
 	}
 	s := &snapshot{
+		asOf:   asOf,
 		bySlug: make(map[string]*tenant, len(configs)), byID: make(map[string]*tenant, len(configs)),
 		byAccount: map[string]*tenant{},
 	}
@@ -122,7 +165,7 @@ func (d *Directory) Reload(ctx context.Context) error {
 		if c.Account != "" {
 			s.byAccount[c.Account] = t
 		}
-		if len(t.secrets) > 0 {
+		if len(t.live(d.now())) > 0 {
 			s.active = append(s.active, t)
 		}
 	}
@@ -136,7 +179,7 @@ func (d *Directory) Reload(ctx context.Context) error {
 // tenant opens the secrets of one configuration. One that can't be opened is
 // as good as none, and says why in the log; the secret itself never does.
 func (d *Directory) tenant(c event.Config) *tenant {
-	t := &tenant{restaurantID: c.RestaurantID, configID: c.ID}
+	t := &tenant{restaurantID: c.RestaurantID, configID: c.ID, livemode: c.Livemode}
 	if c.ID == "" {
 		t.fault = "no active Stripe configuration"
 		return t
@@ -144,7 +187,11 @@ func (d *Directory) tenant(c event.Config) *tenant {
 	open := func(stored string, expires time.Time) {
 		value, err := d.vault.Open(stored, c.ID)
 		if err != nil {
-			t.fault, t.sealed = fmt.Sprintf("the signing secret can't be opened: %v", err), true
+			if expires.IsZero() { // an old one that doesn't open is no loss once it is past its time
+				t.fault, t.sealed = fmt.Sprintf("the signing secret can't be opened: %v", err), true
+			} else if d.now().After(expires) {
+				return
+			}
 			d.log.Error("signing secret can't be opened", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
 			return
 		}
@@ -155,7 +202,7 @@ func (d *Directory) tenant(c event.Config) *tenant {
 		return t
 	}
 	open(c.Secret, time.Time{})
-	if c.PreviousSecret != "" && d.now().Before(c.PreviousExpiresAt) {
+	if c.PreviousSecret != "" {
 		open(c.PreviousSecret, c.PreviousExpiresAt)
 	}
 	return t
@@ -182,11 +229,14 @@ func (d *Directory) seal(ctx context.Context, c event.Config) {
 }
 
 // live are the secrets of t that may verify a delivery now.
-func (t *tenant) live(now time.Time) []string {
-	values := make([]string, 0, 2)
+func (t *tenant) live(now time.Time) []signingSecret {
+	if len(t.secrets) == 1 && t.secrets[0].expires.IsZero() {
+		return t.secrets // the usual case: no rotation under way
+	}
+	values := make([]signingSecret, 0, 2)
 	for _, s := range t.secrets {
 		if s.expires.IsZero() || now.Before(s.expires) {
-			values = append(values, s.value)
+			values = append(values, s)
 		}
 	}
 	return values

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,16 +51,24 @@ type handler struct {
 	resolver  *resolver
 	writer    *writer
 	failures  *failures
+	examiner  *examiner
+	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
 	metrics   *telemetry.Metrics
 	log       *slog.Logger
 	now       func() time.Time
 }
 
-// verdict is what a delivery turned out to be, before anything is stored.
-type verdict struct {
+// delivery is one POST on its way through the handler.
+type delivery struct {
+	name   string // the restaurant in the URL, "" on the bare one
+	header string // Stripe-Signature
+	body   []byte
+	from   string // the sender's address
+
 	env    event.Envelope
-	tenant *tenant
+	tenant *tenant      // whose it is; only a guess until status is Processing
 	status event.Status // Processing once a secret has matched
+	signed string       // which of the tenant's secrets that was
 	reason string       // for operators, never for the sender
 }
 
@@ -71,119 +79,159 @@ var errNotReady = errors.New("the configurations have not been read yet")
 func (h *handler) receive(c echo.Context) error {
 	req := c.Request()
 	started := h.now()
-	body, err := readBody(c.Response(), req)
-	if err != nil {
+	d := &delivery{name: c.Param("restaurant"), header: req.Header.Get("Stripe-Signature"), from: c.RealIP()}
+	if !h.mayCall(d.from) {
+		return h.forbid(c)
+	}
+	var err error
+	if d.body, err = readBody(c.Response(), req); err != nil {
 		return h.unread(c, err)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), answerTimeout)
 	defer cancel()
-	v, err := h.verify(ctx, c.Param("restaurant"), req.Header.Get("Stripe-Signature"), body)
-	if err != nil {
-		return h.unavailable(c, v, err)
+	if err := h.verify(ctx, d); err != nil {
+		return h.unavailable(c, d, err)
 	}
-	if v.status != event.Processing {
-		return h.refuse(c, v, body)
+	if d.status != event.Processing {
+		return h.refuse(c, d)
 	}
-	record, err := newRecord(v, body)
+	record, err := d.record()
 	if err != nil {
-		return h.unavailable(c, v, err)
+		return h.unavailable(c, d, err)
 	}
 	stored, err := h.writer.commit(ctx, record)
 	if errors.Is(err, event.ErrUnstorable) {
-		v.status, v.reason = event.VerificationFailed, err.Error()
-		return h.refuse(c, v, body)
+		d.status, d.reason = event.VerificationFailed, err.Error()
+		return h.refuse(c, d)
 	}
 	if err != nil {
-		return h.unavailable(c, v, err)
+		return h.unavailable(c, d, err)
 	}
-	return h.accept(c, v, record, stored, started)
+	return h.accept(c, d, record, stored, started)
 }
 
 // verify finds the secret that signed the body. The restaurant whose secret it
 // is bounds everything that follows; what the body says of itself was a hint.
 // An error means that we can't tell now.
-func (h *handler) verify(ctx context.Context, name, header string, body []byte) (verdict, error) {
-	v := verdict{status: event.VerificationFailed}
+func (h *handler) verify(ctx context.Context, d *delivery) error {
+	arrived := time.Now()
+	d.status = event.VerificationFailed
 	known := h.directory.current.Load()
 	if known == nil {
-		return v, errNotReady
+		return errNotReady
 	}
-	if name != "" {
-		v.tenant = known.named(name)
-	}
-	signature, err := h.format.ParseSignature(header)
+	d.tenant = known.named(d.name)
+	signature, err := h.format.ParseSignature(d.header)
 	if err == nil {
 		err = signature.CheckTime(h.now())
 	}
 	if err != nil {
-		v.reason = err.Error()
-		return v, nil
+		d.reason = err.Error()
+		return nil
 	}
-	if v.env, err = h.format.Scan(body); err != nil {
-		v.reason = err.Error()
-		return v, nil
+	if d.env, err = h.format.Scan(d.body); err != nil {
+		d.reason = err.Error()
+		return nil
 	}
-	candidates := []*tenant{v.tenant}
-	if name == "" {
-		if candidates, err = h.resolver.candidates(ctx, known, v.env, len(body)); err != nil {
-			return v, err
-		}
+	if err := h.match(ctx, d, known, signature); err != nil || d.status == event.Processing {
+		return err
 	}
-	return h.match(v, candidates, signature, body), nil
+	// The secret may have been stored this moment, faster than its
+	// notification: a genuine delivery must not pay for that.
+	if fresh, err := h.directory.Freshen(ctx, arrived); err != nil || !fresh {
+		return err
+	}
+	return h.match(ctx, d, h.directory.current.Load(), signature)
 }
 
-// match tries every live secret of every candidate, whichever matches first.
-func (h *handler) match(v verdict, candidates []*tenant, signature Signature, body []byte) verdict {
+// match tries every live secret of every restaurant that d may be for,
+// whichever matches first.
+func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signature Signature) error {
+	candidates, err := h.candidates(ctx, d, known)
+	if err != nil {
+		return err
+	}
 	now, tried := h.now(), 0
 	var matched *tenant
 	for _, t := range candidates {
-		if t == nil {
-			continue
-		}
-		if len(candidates) == 1 {
-			v.tenant = t
-		}
-		for _, value := range t.live(now) {
+		for _, s := range t.live(now) {
 			tried++
-			if signature.Match(value, body) && matched == nil {
-				matched = t
+			if signature.Match(s.value, d.body) && matched == nil {
+				matched, d.signed = t, event.SignedCurrent
+				if !s.expires.IsZero() {
+					d.signed = event.SignedPrevious
+				}
 			}
 		}
 	}
+	d.tenant = nil
+	if len(candidates) == 1 {
+		d.tenant = candidates[0]
+	}
 	switch {
 	case matched != nil:
-		v.tenant, v.status = matched, event.Processing
+		d.tenant, d.status, d.reason = matched, event.Processing, ""
 	case tried > 0:
-		v.reason = "no secret of the restaurant matches the signature"
+		d.status, d.reason = event.VerificationFailed, "no secret of the restaurant matches the signature"
 	default:
 		// As much work as for a restaurant that exists, so that the time of
 		// the answer doesn't say which one it was.
-		signature.Match("whsec_of_nobody", body)
-		v.status, v.reason = event.NoConfig, "no restaurant found for this delivery"
-		if v.tenant != nil {
-			v.reason = v.tenant.fault
+		signature.Match("whsec_of_nobody", d.body)
+		d.status, d.reason = event.NoConfig, "no restaurant found for this delivery"
+		if d.tenant != nil {
+			d.reason = d.tenant.fault
 		}
-		if v.tenant != nil && v.tenant.sealed {
-			v.status = event.VerificationFailed
+		if d.tenant != nil && d.tenant.sealed {
+			d.status = event.VerificationFailed
 		}
 	}
-	return v
+	return nil
 }
 
-func newRecord(v verdict, body []byte) (event.Record, error) {
+// candidates are the restaurants that d may be for: the one in the URL alone,
+// or those that its content leads to.
+func (h *handler) candidates(ctx context.Context, d *delivery, known *snapshot) ([]*tenant, error) {
+	if d.name == "" {
+		return h.resolver.candidates(ctx, known, d.env, len(d.body))
+	}
+	if t := known.named(d.name); t != nil {
+		return []*tenant{t}, nil
+	}
+	return nil, nil
+}
+
+// mayCall checks the optional list of Stripe's addresses, which is never
+// instead of the signature.
+func (h *handler) mayCall(from string) bool {
+	if len(h.allowed) == 0 {
+		return true
+	}
+	addr, err := netip.ParseAddr(from)
+	return err == nil && slices.ContainsFunc(h.allowed, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
+}
+
+// record is the row that d becomes.
+func (d *delivery) record() (event.Record, error) {
 	id, err := uuid.NewV7() // ordered by time: new rows go to one end of the index
 	if err != nil {
 		return event.Record{}, err
 	}
 	r := event.Record{
-		ID: id.String(), ProviderEventID: v.env.ID, Type: v.env.Type, Status: v.status,
-		APIVersion: v.env.APIVersion, Livemode: v.env.Livemode, Payload: body,
-		OccurredAt: v.env.Created, LastError: v.reason,
+		ID: id.String(), ProviderEventID: d.env.ID, Type: d.env.Type, Status: d.status,
+		APIVersion: d.env.APIVersion, Livemode: d.env.Livemode, Payload: d.body,
+		OccurredAt: d.env.Created, LastError: d.reason, SignedWith: d.signed,
 	}
-	if v.tenant != nil {
-		r.RestaurantID = v.tenant.restaurantID
+	if d.tenant != nil {
+		r.RestaurantID = d.tenant.restaurantID
 	}
 	return r, nil
+}
+
+func (d *delivery) restaurantID() string {
+	if d.tenant == nil {
+		return ""
+	}
+	return d.tenant.restaurantID
 }
 
 // readBody reads the exact bytes. It never inflates: what is signed is what
@@ -199,13 +247,4 @@ func readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
 		return body, err
 	}
 	return io.ReadAll(limited)
-}
-
-// address is the sender's, without its port.
-func address(req *http.Request) string {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
-	if err != nil {
-		return strings.TrimSpace(req.RemoteAddr)
-	}
-	return host
 }

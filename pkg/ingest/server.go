@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 	"tillhook/pkg/telemetry"
 )
 
-// Config is what a Server is made of; every field is required but Now.
+// Config is what a Server is made of; every field is required but
+// Now and the lists of addresses.
 type Config struct {
 	Format    Format
 	Store     Store
@@ -27,6 +29,9 @@ type Config struct {
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	Now       func() time.Time // default time.Now
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	AllowedSenders []netip.Prefix // none: everyone may call, the signature decides
 }
 
 const (
@@ -49,6 +54,7 @@ type Server struct {
 	http      *http.Server
 	directory *Directory
 	writer    *writer
+	examiner  *examiner
 	log       *slog.Logger
 }
 
@@ -60,18 +66,21 @@ func NewServer(cfg Config) *Server {
 	h := &handler{
 		format: cfg.Format, directory: cfg.Directory, resolver: newResolver(cfg.Directory, cfg.Lookup),
 		writer:   newWriter(cfg.Store, cfg.Queue, cfg.Metrics, cfg.Log),
-		failures: newFailures(), metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
+		failures: newFailures(), allowed: cfg.AllowedSenders,
+		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
 	}
+	h.examiner = newExaminer(h)
 	health := &healthHandler{health: cfg.Health, ready: cfg.Directory.Ready}
 	e := echo.New()
 	e.HTTPErrorHandler = answerError(cfg.Log)
+	e.IPExtractor = senderAddress(cfg.TrustedProxies)
 	e.Use(middleware.Recover(), secure)
 	e.POST("/api/v1/webhooks/stripe", h.receive)
 	e.POST("/api/v1/webhooks/stripe/:restaurant", h.receive)
 	e.GET("/health", health.alive)
 	e.GET("/api/health/webhooks", health.webhooks)
 	return &Server{
-		directory: cfg.Directory, writer: h.writer, log: cfg.Log,
+		directory: cfg.Directory, writer: h.writer, examiner: h.examiner, log: cfg.Log,
 		http: &http.Server{
 			Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 			WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -92,6 +101,11 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.directory.Run(background) })
 	running.Go(func() { s.writer.run(work) })
+	examined := make(chan struct{})
+	go func() {
+		defer close(examined)
+		s.examiner.run(work)
+	}()
 
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(l) }()
@@ -105,6 +119,8 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		<-served
 	}
 	stop()
+	s.examiner.close()
+	<-examined // it gives the writer its last rows
 	s.writer.close()
 	defer time.AfterFunc(flushTimeout, abandon).Stop()
 	running.Wait()
@@ -118,6 +134,22 @@ func (s *Server) finishRequests(ctx context.Context) error {
 		return fmt.Errorf("finishing requests: %w", errors.Join(err, s.http.Close()))
 	}
 	return nil
+}
+
+// senderAddress is the peer's address, or, behind a trusted proxy, the last
+// one in X-Forwarded-For that is not a proxy's. Anyone else's header is noise.
+func senderAddress(proxies []netip.Prefix) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		_, network, err := net.ParseCIDR(p.Masked().String())
+		if err == nil { // a netip.Prefix always is one
+			options = append(options, echo.TrustIPRange(network))
+		}
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // secure sets the headers that an API needs: nothing of it is to be shown,

@@ -23,7 +23,7 @@ func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, 
 		pq.StringArray(c.id), pq.StringArray(c.providerEventID), pq.StringArray(c.eventType),
 		pq.StringArray(c.status), pq.StringArray(c.restaurantID), pq.StringArray(c.apiVersion),
 		pq.BoolArray(c.livemode), pq.Int64Array(c.occurredAt), pq.StringArray(c.lastError),
-		c.payloads, pq.Int64Array(c.start), pq.Int64Array(c.length))
+		c.payloads, pq.Int64Array(c.start), pq.Int64Array(c.length), pq.StringArray(c.signedWith))
 	if err != nil {
 		return nil, fmt.Errorf("storing %d events: %w", len(records), markUnstorable(err))
 	}
@@ -47,10 +47,11 @@ func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, 
 }
 
 type eventColumns struct {
-	id, providerEventID, eventType, status, restaurantID, apiVersion, lastError []string
-	livemode                                                                    []bool
-	occurredAt, start, length                                                   []int64
-	payloads                                                                    []byte
+	id, providerEventID, eventType, status, restaurantID []string
+	apiVersion, lastError, signedWith                    []string
+	livemode                                             []bool
+	occurredAt, start, length                            []int64
+	payloads                                             []byte
 }
 
 func columns(records []event.Record) eventColumns {
@@ -58,11 +59,12 @@ func columns(records []event.Record) eventColumns {
 	for i := range records {
 		size += len(records[i].Payload)
 	}
-	text := make([]string, 7*n) // one allocation for all text columns
+	text := make([]string, 8*n) // one allocation for all text columns
 	numbers := make([]int64, 3*n)
 	c := eventColumns{
 		id: text[:n], providerEventID: text[n : 2*n], eventType: text[2*n : 3*n], status: text[3*n : 4*n],
-		restaurantID: text[4*n : 5*n], apiVersion: text[5*n : 6*n], lastError: text[6*n:],
+		restaurantID: text[4*n : 5*n], apiVersion: text[5*n : 6*n], lastError: text[6*n : 7*n],
+		signedWith: text[7*n:],
 		livemode:   make([]bool, n),
 		occurredAt: numbers[:n], start: numbers[n : 2*n], length: numbers[2*n:],
 		payloads: make([]byte, 0, size),
@@ -71,6 +73,7 @@ func columns(records []event.Record) eventColumns {
 		c.id[i], c.providerEventID[i], c.eventType[i] = r.ID, r.ProviderEventID, r.Type
 		c.status[i], c.restaurantID[i], c.apiVersion[i] = string(r.Status), r.RestaurantID, r.APIVersion
 		c.livemode[i], c.occurredAt[i], c.lastError[i] = r.Livemode, r.OccurredAt.Unix(), r.LastError
+		c.signedWith[i] = r.SignedWith
 		c.start[i], c.length[i] = int64(len(c.payloads)+1), int64(len(r.Payload)) // SQL counts from 1
 		c.payloads = append(c.payloads, r.Payload...)
 	}

@@ -15,10 +15,11 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	Deliveries     *prometheus.CounterVec // by result: accepted, duplicate, verification_failed, no_config, limited, too_large, unavailable
+	Deliveries     *prometheus.CounterVec // by result: accepted, duplicate, verification_failed, no_config, limited, forbidden, too_large, broken_off, unavailable
 	CommitRows     prometheus.Histogram   // rows per group commit
 	CommitSeconds  prometheus.Histogram
-	FailuresUnkept prometheus.Counter // failing deliveries that were counted, but over the cap for a row
+	Failures       *prometheus.CounterVec // refused deliveries by probable cause and restaurant
+	FailuresUnkept prometheus.Counter     // failing deliveries that were counted, but over the cap for a row
 
 	Enqueued        prometheus.Counter
 	EnqueueFailures prometheus.Counter // left to the recoverer
@@ -44,10 +45,12 @@ func NewMetrics() *Metrics {
 	}
 	rows := prometheus.ExponentialBuckets(1, 2, 9) // 1 … 256
 	return &Metrics{
-		Registry:        r,
-		Deliveries:      byResult("deliveries_total", "Webhook deliveries by result."),
-		CommitRows:      histogram("commit_rows", "Rows stored per commit.", rows),
-		CommitSeconds:   histogram("commit_seconds", "Time of one commit of the writer.", prometheus.ExponentialBuckets(0.0005, 2, 13)),
+		Registry:      r,
+		Deliveries:    byResult("deliveries_total", "Webhook deliveries by result."),
+		CommitRows:    histogram("commit_rows", "Rows stored per commit.", rows),
+		CommitSeconds: histogram("commit_seconds", "Time of one commit of the writer.", prometheus.ExponentialBuckets(0.0005, 2, 13)),
+		Failures: f.NewCounterVec(prometheus.CounterOpts{Name: "tillhook_verification_failures_total",
+			Help: "Refused deliveries by probable cause and by restaurant, empty if none was found."}, []string{"cause", "restaurant"}),
 		FailuresUnkept:  counter("failures_not_recorded_total", "Failing deliveries beyond the cap on recorded ones."),
 		Enqueued:        counter("enqueued_total", "Tasks put into the queue."),
 		EnqueueFailures: counter("enqueue_failures_total", "Stored events that could not be queued and are left to the recoverer."),
