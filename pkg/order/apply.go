@@ -110,14 +110,23 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	return r
 }
 
+// guardTenant refuses an event whose own metadata is another restaurant's.
+func guardTenant(e Entry) error {
+	if id := e.Contribution.RestaurantID; id != "" && id != e.RestaurantID {
+		return errors.New("metadata.restaurantId names another restaurant than the one whose secret signed the event")
+	}
+	return nil
+}
+
 // guard compares e with values that were fixed when the payment was made. What
 // fails here is recorded with the event and changes nothing.
 func guard(o *Order, p *Payment, e Entry) error {
+	if err := guardTenant(e); err != nil {
+		return err
+	}
 	switch {
 	case o.RestaurantID != e.RestaurantID || p.RestaurantID != e.RestaurantID:
 		return errors.New("the payment belongs to another restaurant than the one whose secret signed the event")
-	case e.Contribution.RestaurantID != "" && e.Contribution.RestaurantID != e.RestaurantID:
-		return errors.New("metadata.restaurantId names another restaurant than the one whose secret signed the event")
 	case e.OrderID != "" && e.OrderID != o.ID:
 		return fmt.Errorf("metadata names order %s, but the payment belongs to order %s", e.OrderID, o.ID)
 	case e.ObjectLivemode != nil && *e.ObjectLivemode != e.Livemode:

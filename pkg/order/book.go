@@ -14,6 +14,10 @@ import (
 // payment's own transaction, or the event that links its ids.
 var ErrUnknownPayment = errors.New("no payment of this restaurant is known yet for the event")
 
+// ErrForeign says that the event names what is another restaurant's. Waiting
+// can't mend that.
+var ErrForeign = errors.New("the event names another restaurant's")
+
 // Link says that a Stripe object belongs to a payment. Object ids are looked
 // up within one restaurant only: a restaurant can sign events that name
 // anybody's ids.
@@ -93,20 +97,23 @@ func (b *Book) settle(e Entry) Result {
 	}
 	p, err := b.route(e)
 	if err != nil {
+		// What is another's by its own word will not be found later either.
+		if foreign := guardTenant(e); foreign != nil {
+			err = event.Permanent(foreign)
+		}
 		return Result{Err: err}
 	}
 	o := b.orders[p.OrderID]
-	before := *p
 	r := Apply(o, p, e)
 	if r.Outcome == event.Applied {
-		b.record(o, p, before, r.Transition)
+		b.record(o, p, r.Transition)
 	}
 	return r
 }
 
 // record notes what has to be stored. Only the first sighting of an object
 // links it; routing has made sure that it is not another payment's.
-func (b *Book) record(o *Order, p *Payment, before Payment, t *Transition) {
+func (b *Book) record(o *Order, p *Payment, t *Transition) {
 	if !slices.Contains(b.changes.Payments, p) {
 		b.changes.Payments = append(b.changes.Payments, p)
 	}

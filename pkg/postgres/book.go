@@ -67,23 +67,65 @@ func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders
 	return rows.Err()
 }
 
+// names is what events name, each within its own restaurant.
+type names struct{ restaurants, kinds, ids pq.StringArray }
+
+func (n *names) add(e order.Entry) {
+	look := func(kind, id string) {
+		if id != "" {
+			n.restaurants, n.kinds, n.ids = append(n.restaurants, e.RestaurantID), append(n.kinds, kind), append(n.ids, id)
+		}
+	}
+	for _, id := range e.Facts.Objects() {
+		look("object", id)
+	}
+	look("order", e.OrderID)
+	look("payment", e.PaymentID)
+}
+
+// refuseForeign turns a result that would wait into a final one where the
+// event names something that is another restaurant's: nobody will ever link
+// that to this one.
+func (s *settlement) refuseForeign(ctx context.Context, results []order.Result) error {
+	var n names
+	var of []int // entry of each name
+	for i, r := range results {
+		if errors.Is(r.Err, order.ErrUnknownPayment) {
+			n.add(s.entries[i])
+		}
+		for len(of) < len(n.ids) {
+			of = append(of, i)
+		}
+	}
+	if len(n.ids) == 0 {
+		return nil
+	}
+	var foreign []struct {
+		RestaurantID string `db:"restaurant_id"`
+		Kind         string `db:"kind"`
+		ID           string `db:"id"`
+	}
+	if err := s.tx.SelectContext(ctx, &foreign, db.Query("link_foreign"), n.restaurants, n.kinds, n.ids); err != nil {
+		return err
+	}
+	for _, f := range foreign {
+		for j, i := range of {
+			if n.restaurants[j] == f.RestaurantID && n.kinds[j] == f.Kind && n.ids[j] == f.ID {
+				results[i].Err = event.Permanent(fmt.Errorf("%w %s: %s", order.ErrForeign, f.Kind, f.ID))
+			}
+		}
+	}
+	return nil
+}
+
 // findLinks answers the known links among the entries' objects, and the orders
 // that the entries may be about, each looked up within its own restaurant.
 func (s *settlement) findLinks(ctx context.Context) (map[order.Link]string, []string, error) {
-	var restaurants, kinds, ids []string
-	look := func(e order.Entry, kind, id string) {
-		if id != "" {
-			restaurants, kinds, ids = append(restaurants, e.RestaurantID), append(kinds, kind), append(ids, id)
-		}
-	}
+	var n names
 	for _, e := range s.entries {
-		for _, id := range e.Facts.Objects() {
-			look(e, "object", id)
-		}
-		look(e, "order", e.OrderID)
-		look(e, "payment", e.PaymentID)
+		n.add(e)
 	}
-	if len(ids) == 0 {
+	if len(n.ids) == 0 {
 		return nil, nil, nil
 	}
 	var rows []struct {
@@ -94,7 +136,7 @@ func (s *settlement) findLinks(ctx context.Context) (map[order.Link]string, []st
 		OrderID      string `db:"order_id"`
 	}
 	if err := s.tx.SelectContext(ctx, &rows, db.Query("link_find"),
-		pq.StringArray(restaurants), pq.StringArray(kinds), pq.StringArray(ids)); err != nil {
+		n.restaurants, n.kinds, n.ids); err != nil {
 		return nil, nil, err
 	}
 	links := make(map[order.Link]string, len(rows))

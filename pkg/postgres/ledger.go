@@ -69,7 +69,11 @@ func (s *settlement) run(ctx context.Context, read func(event.Stored) (order.Con
 	if err != nil {
 		return fmt.Errorf("reading the orders: %w", err)
 	}
-	for i, r := range book.Settle(s.entries) {
+	settled := book.Settle(s.entries)
+	if err := s.refuseForeign(ctx, settled); err != nil {
+		return fmt.Errorf("looking at unplaced events: %w", err)
+	}
+	for i, r := range settled {
 		s.results[s.at[i]] = r
 	}
 	if err := writeChanges(ctx, s.tx, book.Changes()); err != nil {

@@ -114,19 +114,48 @@ func TestSettleWaitsForAnUnknownPaymentAndFailsInTheEnd(t *testing.T) {
 	}
 }
 
-// A restaurant can sign whatever it likes: it reaches its own payments only.
+// A restaurant can sign whatever it likes: it reaches its own payments only,
+// and what it tried is kept for a human.
 func TestSettleIsBoundByTheRestaurant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	byObject := w.event("1", "other", linked)
-	byOrder := w.event("2", "other", order.Contribution{OrderID: "o", Facts: order.Facts{Evidence: []order.Money{paid}}})
-	byPayment := w.event("3", "other", order.Contribution{PaymentID: "p", Facts: order.Facts{Evidence: []order.Money{paid}}})
-	for i, r := range w.settle(byObject, byOrder, byPayment) {
-		if !errors.Is(r.Err, order.ErrUnknownPayment) {
-			t.Errorf("%d: %+v", i, r)
+	money := order.Facts{Evidence: []order.Money{paid}}
+	for id, c := range map[string]order.Contribution{
+		"by object":     linked,
+		"by order":      {OrderID: "o", Facts: money},
+		"by payment":    {PaymentID: "p", Facts: money},
+		"by restaurant": {RestaurantID: "r", OrderID: "o2", Facts: money},
+	} {
+		a := w.event(id, "other", c)
+		if r := w.settle(a); !event.IsPermanent(r[0].Err) {
+			t.Errorf("%s: %+v", id, r)
+		}
+		if got := w.eventState(a); !strings.HasPrefix(got, "FAILED 1 ") || !strings.Contains(got, "another restaurant") {
+			t.Errorf("%s: %s", id, got)
 		}
 	}
 	if got := w.states(); got != "PAYMENT_PENDING PENDING cs_test_1" {
+		t.Error(got)
+	}
+}
+
+// What an event has linked proves nothing: restaurant "other" claims an intent
+// that turns out to be r's, and r's own events must not suffer for it.
+func TestAClaimedObjectDoesNotHurtItsOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o2', 'other', 2500, 'usd')`)
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o2', 'cs_test_2', 2500, 'usd')`)
+	claim := w.event("1", "other", order.Contribution{Facts: order.Facts{Session: "cs_test_2", Intent: "pi_1"}})
+	early, late := w.event("2", "r", charge), w.event("3", "r", linked)
+	w.settle(claim)
+	if r := w.settle(early); !errors.Is(r[0].Err, order.ErrUnknownPayment) || event.IsPermanent(r[0].Err) {
+		t.Fatalf("the owner's early charge: %+v", r)
+	}
+	w.settle(late)
+	w.settle(early)
+	got := get[string](t, w.DB, `SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM "Payment"`)
+	if got != "p COMPLETED, p2 PENDING" {
 		t.Error(got)
 	}
 }
