@@ -5,7 +5,9 @@
 -- partition has no statistics, and the join alone is then planned as a loop
 -- over the whole partition.
 SELECT e.id, extract(epoch FROM e."occurredAt")::bigint AS "occurredAt", e."providerEventId", e."eventType",
-    e."restaurantId", e.livemode, e.payload
+    e."restaurantId", e.livemode, e.payload,
+    coalesce((SELECT c."stripeAccountId" FROM "RestaurantPaymentConfig" c
+              WHERE c."restaurantId" = e."restaurantId" AND c.provider = e.provider), '') AS account
 FROM unnest($1::text[], $2::bigint[]) AS r(id, occurred_at)
 JOIN "WebhookEvent" e ON e.id = r.id AND e."occurredAt" = to_timestamp(r.occurred_at)
 WHERE e.id = ANY($1::text[]) AND e.status = 'PROCESSING'

@@ -95,6 +95,30 @@ func TestAttackWrongMode(t *testing.T) {
 	}
 }
 
+// A Connect platform's endpoint gets its accounts' events, too.
+func TestAttackAnotherConnectAccount(t *testing.T) {
+	t.Parallel()
+	p := start(t, parts{})
+	pays := p.newPayments("a", 2)
+	if _, err := p.db.Exec(`UPDATE "RestaurantPaymentConfig" SET "stripeAccountId" = 'acct_ours' WHERE "restaurantId" = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	theirs, ours := pays[0], pays[1]
+	theirs.Account, ours.Account = "acct_theirs", "acct_ours"
+	for _, pay := range []stripetest.Payment{theirs, ours} {
+		if got := p.deliver(pay, p.factory.CheckoutCompleted(pay)); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	p.eventually("both are worked off", func() bool { return p.rows(`status = 'PROCESSING'`) == "0" })
+	if got := []string{p.states(theirs), p.states(ours)}; got[0] != "PAYMENT_PENDING / PENDING" || got[1] != "PAID / COMPLETED" {
+		t.Error(got)
+	}
+	if n := p.rows(`status = 'FAILED' AND "lastError" LIKE '%acct_theirs%'`); n != "1" {
+		t.Error("the other account's event is not FAILED with its reason")
+	}
+}
+
 // Bodies and headers that are made to hurt whoever reads them. All are signed
 // with the right secret: the signature alone must not be what protects us.
 func TestAttackMalformedContent(t *testing.T) {

@@ -41,6 +41,7 @@ type Contribution struct {
 	RestaurantID   string // metadata.restaurantId, "" if the object has none
 	OrderID        string // metadata.orderId, else client_reference_id
 	PaymentID      string // metadata.paymentId
+	Account        string // the Connect account that the event is about, "" for the endpoint's own
 	ObjectLivemode *bool  // the object's own livemode, nil where it has none
 }
 
@@ -50,6 +51,7 @@ type Entry struct {
 	EventID      string
 	Type         string
 	RestaurantID string
+	Account      string // the Connect account in the restaurant's configuration, "" if none
 	Livemode     bool
 	Contribution
 }
@@ -101,19 +103,30 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	if t.OrderFrom != t.OrderTo || t.PaymentFrom != t.PaymentTo {
 		r.Transition, r.Outcome = &t, event.Applied
 	}
-	for _, m := range e.Facts.Evidence {
-		if m != p.Expected {
-			r.Err = event.Permanent(fmt.Errorf("%w: %s %d, asked for %s %d", ErrAmount,
-				m.Currency, m.Amount, p.Expected.Currency, p.Expected.Amount))
-		}
-	}
+	r.Err = event.Permanent(checkMoney(e.Facts, p.Expected))
 	return r
 }
 
-// guardTenant refuses an event whose own metadata is another restaurant's.
+// checkMoney compares what one event says was paid with what was asked for.
+func checkMoney(f Facts, asked Money) error {
+	for _, m := range f.Evidence {
+		if m != asked {
+			return fmt.Errorf("%w: %s %d, asked for %s %d", ErrAmount, m.Currency, m.Amount, asked.Currency, asked.Amount)
+		}
+	}
+	if f.Free && asked.Amount != 0 {
+		return fmt.Errorf("%w: nothing to pay, asked for %s %d", ErrAmount, asked.Currency, asked.Amount)
+	}
+	return nil
+}
+
+// guardTenant refuses an event that is another restaurant's by its own word.
 func guardTenant(e Entry) error {
 	if id := e.Contribution.RestaurantID; id != "" && id != e.RestaurantID {
 		return errors.New("metadata.restaurantId names another restaurant than the one whose secret signed the event")
+	}
+	if account := e.Contribution.Account; account != "" && account != e.Account {
+		return fmt.Errorf("the event is of the Connect account %s, which is not the restaurant's", account)
 	}
 	return nil
 }

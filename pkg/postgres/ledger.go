@@ -100,6 +100,7 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 		RestaurantID    string `db:"restaurantId"`
 		Livemode        bool   `db:"livemode"`
 		Payload         []byte `db:"payload"`
+		Account         string `db:"account"`
 	}
 	if err := s.tx.SelectContext(ctx, &rows, db.Query("event_lock"), pq.StringArray(ids), pq.Int64Array(seconds),
 		slices.Min(seconds), slices.Max(seconds)); err != nil {
@@ -121,7 +122,7 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 		}
 		s.at = append(s.at, i)
 		s.entries = append(s.entries, order.Entry{
-			EventID: r.ID, Type: r.Type, RestaurantID: r.RestaurantID, Livemode: r.Livemode, Contribution: c,
+			EventID: r.ID, Type: r.Type, RestaurantID: r.RestaurantID, Account: r.Account, Livemode: r.Livemode, Contribution: c,
 		})
 	}
 	return nil

@@ -52,8 +52,9 @@ func Decode(eventType string, payload []byte) (order.Contribution, error) {
 // can't be used: it fails on a request that is a string (before 2017-05-25)
 // and on thin events, and leaves nil pointers where data is missing.
 type body[T any] struct {
-	Object json.RawMessage `json:"object"`
-	Data   *struct {
+	Object  json.RawMessage `json:"object"`
+	Account string          `json:"account"`
+	Data    *struct {
 		Object *T `json:"object"`
 	} `json:"data"`
 }
@@ -73,7 +74,11 @@ func read[T any](contribute func(*T) order.Contribution) reader {
 		if b.Data == nil || b.Data.Object == nil {
 			return order.Contribution{}, fmt.Errorf("%w: there is no data.object", ErrUnreadable)
 		}
-		return contribute(b.Data.Object), nil
+		c := contribute(b.Data.Object)
+		if !c.Ignored {
+			c.Account = b.Account
+		}
+		return c, nil
 	}
 }
 
