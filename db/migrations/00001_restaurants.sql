@@ -15,7 +15,7 @@ CREATE TABLE "RestaurantPaymentConfig" (
     "restaurantId"                   text NOT NULL REFERENCES "Restaurant" (id) ON DELETE CASCADE,
     provider                         text NOT NULL DEFAULT 'STRIPE',
     "isActive"                       boolean NOT NULL DEFAULT true,
-    livemode                         boolean NOT NULL DEFAULT false,
+    livemode                         boolean, -- NULL while nobody has said
     "secretKey"                      text,
     "webhookSecret"                  text,
     -- The first 16 hex digits of the plaintext's SHA-256. It tells whether two
@@ -68,8 +68,16 @@ BEGIN
     END IF;
     NEW."webhookSecretSetAt" := now();
     -- A statement that also names the previous secret's columns has its way.
+    -- A secret that has verified nothing was a slip of the pen: what it
+    -- replaced is the one that Stripe still signs with.
     IF OLD."webhookSecret" IS NOT NULL
         AND NEW."previousWebhookSecret" IS NOT DISTINCT FROM OLD."previousWebhookSecret"
+        AND (NEW."previousWebhookSecretExpiresAt" IS DISTINCT FROM OLD."previousWebhookSecretExpiresAt"
+            OR OLD."previousWebhookSecret" IS NULL
+            OR coalesce(OLD."previousWebhookSecretExpiresAt" <= now(), true)
+            OR EXISTS (SELECT FROM "WebhookEvent" e
+                       WHERE e."restaurantId" = OLD."restaurantId" AND e."createdAt" >= OLD."webhookSecretSetAt"
+                         AND e."signedWith" = 'current'))
     THEN
         NEW."previousWebhookSecret" := OLD."webhookSecret";
         IF NEW."previousWebhookSecretExpiresAt" IS NOT DISTINCT FROM OLD."previousWebhookSecretExpiresAt" THEN

@@ -24,7 +24,7 @@ CREATE TABLE "Payment" (
     "providerPaymentId" text,
     amount              bigint NOT NULL CHECK (amount >= 0),
     currency            text NOT NULL,
-    livemode            boolean NOT NULL,
+    livemode            boolean, -- NULL until the session or the first event says
     "amountRefunded"    bigint NOT NULL DEFAULT 0,
     facts               jsonb NOT NULL DEFAULT '{}',
     "createdAt"         timestamptz NOT NULL DEFAULT now(),
@@ -36,6 +36,10 @@ CREATE TABLE "PaymentObject" (
     "restaurantId" text NOT NULL,
     "objectId"     text NOT NULL,
     "paymentId"    text NOT NULL REFERENCES "Payment" (id) ON DELETE CASCADE,
+    -- Where the link comes from. What the ordering application wrote can be
+    -- believed when it says that an object is another restaurant's; what an
+    -- event said can't, since a restaurant can sign events with anybody's ids.
+    "fromPayment"  boolean NOT NULL DEFAULT false,
     PRIMARY KEY ("restaurantId", "objectId")
 );
 -- Before a signature is verified the restaurant is what we look for.
@@ -60,6 +64,10 @@ CREATE INDEX "OrderTransition_orderId_idx" ON "OrderTransition" ("orderId", id);
 CREATE FUNCTION tillhook_order_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.currency := lower(NEW.currency);
+    -- Some applications name every column, with NULL for what they leave out.
+    NEW.status := coalesce(NEW.status, 'PAYMENT_PENDING');
+    NEW."createdAt" := coalesce(NEW."createdAt", now());
+    NEW."updatedAt" := coalesce(NEW."updatedAt", now());
     IF NEW.status = 'PAID' AND NEW."paidAt" IS NULL THEN
         NEW."paidAt" := now();
     END IF;
@@ -72,22 +80,38 @@ END $$;
 
 -- +goose StatementBegin
 CREATE FUNCTION tillhook_payment_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    restaurant text;
 BEGIN
     NEW.currency := lower(NEW.currency);
+    -- A session's id says its mode, whenever it becomes known.
+    IF NEW.facts IS NULL OR NEW.facts = '{}' THEN
+        NEW.livemode := CASE
+            WHEN NEW."providerPaymentId" LIKE 'cs\_live\_%' THEN true
+            WHEN NEW."providerPaymentId" LIKE 'cs\_test\_%' THEN false
+            ELSE NEW.livemode
+        END;
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         NEW."updatedAt" := now();
         RETURN NEW;
     END IF;
-    IF NEW."restaurantId" IS NULL THEN
-        SELECT o."restaurantId" INTO NEW."restaurantId" FROM "Order" o WHERE o.id = NEW."orderId";
+    -- Some applications name every column, with NULL for what they leave out.
+    NEW.status := coalesce(NEW.status, 'PENDING');
+    NEW.provider := coalesce(NEW.provider, 'STRIPE');
+    NEW.facts := coalesce(NEW.facts, '{}');
+    NEW."amountRefunded" := coalesce(NEW."amountRefunded", 0);
+    NEW."createdAt" := coalesce(NEW."createdAt", now());
+    NEW."updatedAt" := coalesce(NEW."updatedAt", now());
+    SELECT o."restaurantId" INTO restaurant FROM "Order" o WHERE o.id = NEW."orderId";
+    NEW."restaurantId" := coalesce(NEW."restaurantId", restaurant);
+    IF NEW."restaurantId" <> restaurant THEN
+        RAISE EXCEPTION 'payment % names restaurant %, its order belongs to %', NEW.id, NEW."restaurantId", restaurant
+            USING ERRCODE = 'foreign_key_violation';
     END IF;
     IF NEW.livemode IS NULL THEN
-        NEW.livemode := CASE
-            WHEN NEW."providerPaymentId" LIKE 'cs\_live\_%' THEN true
-            WHEN NEW."providerPaymentId" LIKE 'cs\_test\_%' THEN false
-            ELSE coalesce((SELECT c.livemode FROM "RestaurantPaymentConfig" c
-                           WHERE c."restaurantId" = NEW."restaurantId" AND c.provider = NEW.provider), false)
-        END;
+        SELECT c.livemode INTO NEW.livemode FROM "RestaurantPaymentConfig" c
+        WHERE c."restaurantId" = NEW."restaurantId" AND c.provider = NEW.provider;
     END IF;
     RETURN NEW;
 END $$;
@@ -96,8 +120,8 @@ END $$;
 -- +goose StatementBegin
 CREATE FUNCTION tillhook_payment_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO "PaymentObject" ("restaurantId", "objectId", "paymentId")
-    VALUES (NEW."restaurantId", NEW."providerPaymentId", NEW.id)
+    INSERT INTO "PaymentObject" ("restaurantId", "objectId", "paymentId", "fromPayment")
+    VALUES (NEW."restaurantId", NEW."providerPaymentId", NEW.id, TG_OP = 'INSERT')
     ON CONFLICT ("restaurantId", "objectId") DO NOTHING;
     RETURN NULL;
 END $$;

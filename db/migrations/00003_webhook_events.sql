@@ -19,7 +19,10 @@ CREATE TABLE "WebhookEvent" (
     -- The provider's event id of a verified delivery, empty otherwise: what
     -- anyone can send must not be able to take a genuine event's place.
     "dedupeKey"       text,
+    "signedWith"      text CHECK ("signedWith" IN ('current', 'previous')),
     CHECK ("dedupeKey" IS NULL OR "restaurantId" IS NOT NULL),
+    -- Nobody may put a forged delivery to work, not even by hand.
+    CHECK ("dedupeKey" IS NOT NULL OR status IN ('VERIFICATION_FAILED', 'NO_CONFIG')),
     PRIMARY KEY (id, "occurredAt")
 ) PARTITION BY RANGE ("occurredAt");
 
@@ -28,8 +31,14 @@ CREATE TABLE "WebhookEvent" (
 -- It leads with the event id, which is also what operators search for.
 CREATE UNIQUE INDEX "WebhookEvent_dedupe_key" ON "WebhookEvent" ("dedupeKey", "restaurantId", provider, "occurredAt");
 CREATE INDEX "WebhookEvent_createdAt_idx" ON "WebhookEvent" ("createdAt");
--- What waits, and what a human must see: small, however long the history.
-CREATE INDEX "WebhookEvent_open_idx" ON "WebhookEvent" ("createdAt", id) WHERE status <> 'COMPLETED';
+-- What waits: small, however long the history.
+CREATE INDEX "WebhookEvent_processing_idx" ON "WebhookEvent" ("createdAt", id) WHERE status = 'PROCESSING';
+-- What a human must see.
+CREATE INDEX "WebhookEvent_failed_idx" ON "WebhookEvent" (status, "createdAt") WHERE status NOT IN ('PROCESSING', 'COMPLETED');
+-- When was the old secret last used: the rows of a rotation's overlap only.
+CREATE INDEX "WebhookEvent_previous_idx" ON "WebhookEvent" ("restaurantId", "createdAt") WHERE "signedWith" = 'previous';
+-- Last success and last failure of one restaurant.
+CREATE INDEX "WebhookEvent_restaurant_idx" ON "WebhookEvent" ("restaurantId", "createdAt");
 
 -- A server built without lz4 keeps its default.
 -- +goose StatementBegin
@@ -44,25 +53,33 @@ END $$;
 -- "created" can be anything that a tenant signs.
 CREATE TABLE "WebhookEvent_default" PARTITION OF "WebhookEvent" DEFAULT;
 
--- One partition a week, from Monday 00:00 UTC, named by its first day.
--- Returns how many were made. Rows that sit in the default partition for a
--- week keep that week from getting one: they are left where they are.
+-- One partition a week, from Monday 00:00 UTC, named by its first day. Rows of
+-- that week which are in the default partition move: a restaurant that signs a
+-- time in the future must not keep everybody's week from being made. Attaching
+-- a finished table doesn't lock out the writers, and it gives up rather than
+-- make others queue behind it. Returns how many were made.
 -- +goose StatementBegin
 CREATE FUNCTION tillhook_create_partitions(from_time timestamptz, to_time timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
-    week timestamp := date_trunc('week', from_time AT TIME ZONE 'UTC');
-    made integer := 0;
+    week      timestamp := date_trunc('week', from_time AT TIME ZONE 'UTC');
+    name      text;
+    first_day timestamptz;
+    next_week timestamptz;
+    made      integer := 0;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('tillhook_create_partitions'));
+    PERFORM set_config('lock_timeout', '1s', true);
     WHILE week < to_time AT TIME ZONE 'UTC' LOOP
-        IF to_regclass(format('%I', 'WebhookEvent_' || to_char(week, 'YYYYMMDD'))) IS NULL
-            AND NOT EXISTS (
-                SELECT FROM "WebhookEvent_default"
-                WHERE "occurredAt" >= week AT TIME ZONE 'UTC' AND "occurredAt" < (week + interval '7 days') AT TIME ZONE 'UTC')
-        THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF "WebhookEvent" FOR VALUES FROM (%L) TO (%L)',
-                'WebhookEvent_' || to_char(week, 'YYYYMMDD'),
-                week AT TIME ZONE 'UTC', (week + interval '7 days') AT TIME ZONE 'UTC');
+        name := 'WebhookEvent_' || to_char(week, 'YYYYMMDD');
+        IF to_regclass(format('%I', name)) IS NULL THEN
+            first_day := week AT TIME ZONE 'UTC';
+            next_week := (week + interval '7 days') AT TIME ZONE 'UTC';
+            EXECUTE format('CREATE TABLE %I (LIKE "WebhookEvent" INCLUDING ALL)', name);
+            EXECUTE format('WITH moved AS (DELETE FROM "WebhookEvent_default"
+                WHERE "occurredAt" >= %L AND "occurredAt" < %L RETURNING *)
+                INSERT INTO %I SELECT * FROM moved', first_day, next_week, name);
+            EXECUTE format('ALTER TABLE "WebhookEvent" ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                name, first_day, next_week);
             made := made + 1;
         END IF;
         week := week + interval '7 days';

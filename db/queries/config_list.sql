@@ -1,6 +1,6 @@
 -- Every restaurant with its active configuration, if it has one. The secrets
 -- are as they are stored.
-SELECT r.id AS "restaurantId", r.slug, coalesce(c.id, '') AS id, coalesce(c.livemode, false) AS livemode,
+SELECT r.id AS "restaurantId", r.slug, coalesce(c.id, '') AS id, c.livemode,
     coalesce(c."stripeAccountId", '') AS "stripeAccountId",
     coalesce(c."webhookSecret", '') AS "webhookSecret",
     coalesce(c."previousWebhookSecret", '') AS "previousWebhookSecret",

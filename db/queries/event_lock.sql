@@ -10,7 +10,7 @@ SELECT e.id, extract(epoch FROM e."occurredAt")::bigint AS "occurredAt", e."prov
               WHERE c."restaurantId" = e."restaurantId" AND c.provider = e.provider), '') AS account
 FROM unnest($1::text[], $2::bigint[]) AS r(id, occurred_at)
 JOIN "WebhookEvent" e ON e.id = r.id AND e."occurredAt" = to_timestamp(r.occurred_at)
-WHERE e.id = ANY($1::text[]) AND e.status = 'PROCESSING'
+WHERE e.id = ANY($1::text[]) AND e.status = 'PROCESSING' AND e."dedupeKey" IS NOT NULL
     AND e."occurredAt" BETWEEN to_timestamp($3::bigint) AND to_timestamp($4::bigint)
 ORDER BY e.id
 FOR UPDATE OF e

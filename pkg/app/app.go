@@ -36,6 +36,7 @@ const (
 	// back at most; partitionsAhead a worker fleet that nobody restarts.
 	partitionsPast, partitionsAhead = 35, 35 // days
 	partitionInterval               = 6 * time.Hour
+	partitionRetry                  = time.Minute
 )
 
 // Ingest runs the receiver until ctx ends.
@@ -59,6 +60,12 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
 	}
 	defer db.Close()
+	// What unsigned deliveries can ask for must not keep the writer waiting.
+	lookups, err := openPostgres(cfg, "ingest lookups")
+	if err != nil {
+		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
+	}
+	defer lookups.Close()
 	tasks, err := openQueue(cfg)
 	if err != nil {
 		return errors.Join(fmt.Errorf("REDIS_URL: %w", err), l.Close())
@@ -73,8 +80,8 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 			ParseSignature: func(header string) (ingest.Signature, error) { return stripe.ParseSignature(header) },
 			Scan:           stripe.Scan,
 		},
-		Store: db, Queue: tasks, Lookup: db, Health: db,
-		Directory: ingest.NewDirectory(db, ring, log),
+		Store: db, Queue: tasks, Lookup: lookups, Health: lookups,
+		Directory: ingest.NewDirectory(lookups, ring, log),
 		Metrics:   metrics, Log: log,
 		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
 	})
@@ -125,22 +132,23 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	})
 }
 
-// keepPartitions makes the weeks that are coming.
+// keepPartitions makes the weeks that are coming. It gives up at once when
+// somebody holds the table, and tries again soon.
 func keepPartitions(ctx context.Context, db *postgres.DB, log *slog.Logger) {
-	tick := time.NewTicker(partitionInterval)
-	defer tick.Stop()
-	for {
-		made, err := db.Partitions(ctx, partitionsPast, partitionsAhead)
-		if made > 0 {
-			log.Info("created partitions", "partitions", made)
-		}
-		if err != nil && ctx.Err() == nil {
-			log.Error("partitions not created, new events go to the default one", "error", err)
-		}
+	for wait := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(wait):
+		}
+		made, err := db.Partitions(ctx, partitionsPast, partitionsAhead)
+		wait = partitionInterval
+		if err != nil && ctx.Err() == nil {
+			wait = partitionRetry
+			log.Error("partitions not created, new events go to the default one", "error", err)
+		}
+		if made > 0 {
+			log.Info("created partitions", "partitions", made)
 		}
 	}
 }

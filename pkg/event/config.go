@@ -8,7 +8,7 @@ type Config struct {
 	RestaurantID      string
 	Slug              string
 	ID                string // "" when the restaurant has no active configuration
-	Livemode          bool
+	Livemode          *bool  // nil while nobody has said
 	Account           string // Connect account, "" if none
 	Secret            string
 	PreviousSecret    string

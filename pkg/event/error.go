@@ -18,6 +18,10 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
+// ErrContended says that another transaction was in the way: alone, or a moment
+// later, the same may succeed.
+var ErrContended = errors.New("another transaction is in the way")
+
 // Unavailable marks err as the fault of a service and not of the event: it is
 // tried again without using up an attempt. Unavailable(nil) is nil.
 func Unavailable(err error) error {

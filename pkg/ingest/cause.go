@@ -49,7 +49,7 @@ func (x *examiner) examine(ctx context.Context, d *delivery) cause {
 		}
 	}
 	for i, t := range known.active {
-		if i == maxOthers {
+		if i*(len(d.body)+512) > maxHashed {
 			break
 		}
 		for _, s := range t.live(x.now()) {
@@ -61,7 +61,7 @@ func (x *examiner) examine(ctx context.Context, d *delivery) cause {
 	switch {
 	case d.status == event.NoConfig:
 		return causeNoConfig
-	case d.tenant != nil && d.env.ID != "" && d.env.Livemode != d.tenant.livemode:
+	case d.tenant != nil && d.env.ID != "" && d.tenant.livemode != nil && d.env.Livemode != *d.tenant.livemode:
 		return causeWrongMode
 	}
 	return causeUnknown

@@ -18,15 +18,19 @@ type Configs interface {
 	Configs(ctx context.Context) ([]event.Config, error)
 	// WatchConfigs calls changed after every write until ctx ends.
 	WatchConfigs(ctx context.Context, changed func()) error
-	// SealSecret replaces a plaintext secret by its sealed form.
-	SealSecret(ctx context.Context, configID, plain, sealed string) error
+	// SealSecret replaces the plain secret with this fingerprint by its sealed
+	// form.
+	SealSecret(ctx context.Context, configID, fingerprint, sealed string) error
 }
 
 // Vault opens stored secrets. rowID is the configuration that they belong to.
 type Vault interface {
 	Open(stored, rowID string) (string, error)
 	Seal(plain, rowID string) (string, error)
-	NeedsReseal(stored, rowID string) bool
+	// Plain reports whether stored is not sealed, and could be; Fingerprint
+	// tells plain secrets apart without telling them.
+	Plain(stored string) bool
+	Fingerprint(plain string) string
 }
 
 const (
@@ -57,8 +61,8 @@ type Directory struct {
 // tenant is a restaurant that a delivery may be for.
 type tenant struct {
 	restaurantID string
-	configID     string // "" without an active configuration
-	livemode     bool
+	configID     string          // "" without an active configuration
+	livemode     *bool           // nil while nobody has said
 	secrets      []signingSecret // also the previous one past its expiry, to tell why it is refused
 	fault        string          // why there is no secret, for operators
 	sealed       bool            // the fault is that a secret is there, but no key opens it
@@ -211,7 +215,9 @@ func (d *Directory) tenant(c event.Config) *tenant {
 // seal puts a secret that an operator wrote in the clear under the key.
 func (d *Directory) seal(ctx context.Context, c event.Config) {
 	for _, stored := range []string{c.Secret, c.PreviousSecret} {
-		if stored == "" || !d.vault.NeedsReseal(stored, c.ID) {
+		// What is sealed under an older key stays so: processes with different
+		// rings would seal it back and forth.
+		if stored == "" || !d.vault.Plain(stored) {
 			continue
 		}
 		plain, err := d.vault.Open(stored, c.ID)
@@ -220,7 +226,7 @@ func (d *Directory) seal(ctx context.Context, c event.Config) {
 		}
 		sealed, err := d.vault.Seal(plain, c.ID)
 		if err == nil {
-			err = d.configs.SealSecret(ctx, c.ID, stored, sealed)
+			err = d.configs.SealSecret(ctx, c.ID, d.vault.Fingerprint(stored), sealed)
 		}
 		if err != nil {
 			d.log.Warn("a secret stays unsealed", "restaurant", c.RestaurantID, "config", c.ID, "error", err)

@@ -18,10 +18,11 @@ const (
 	// recorded unexamined.
 	examineQueue = 64
 
-	// Examining one tries up to maxOthers secrets, some milliseconds of work.
+	// Examining one tries other restaurants' secrets until it has hashed this
+	// many bytes, about two milliseconds of work.
 	examinePerSecond = 20
 	examineBurst     = 50
-	maxOthers        = 1000
+	maxHashed        = 4 << 20
 )
 
 // examiner finds out, off the path of the answer, why deliveries were refused:
@@ -76,8 +77,10 @@ func (x *examiner) send(d *delivery) bool {
 func (x *examiner) run(ctx context.Context) {
 	for d := range x.queue {
 		why := causeUnexamined
-		if x.pace.Allow() {
-			why = x.examine(ctx, d)
+		if x.pace.Allow() && ctx.Err() == nil {
+			bounded, cancel := context.WithTimeout(ctx, time.Second)
+			why = x.examine(bounded, d)
+			cancel()
 		}
 		x.report(d, why)
 	}

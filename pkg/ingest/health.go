@@ -25,24 +25,29 @@ type healthHandler struct {
 	health Health
 	ready  func() bool
 
-	mu       sync.Mutex
-	pinged   time.Time
-	pingErr  error
-	read     time.Time
-	state    event.Health
-	stateErr error
+	ping struct {
+		sync.Mutex
+		at  time.Time
+		err error
+	}
+	read struct {
+		sync.Mutex
+		at    time.Time
+		state event.Health
+		err   error
+	}
 }
 
 func (h *healthHandler) alive(c echo.Context) error {
-	h.mu.Lock()
-	if time.Since(h.pinged) > healthAge {
+	h.ping.Lock()
+	if time.Since(h.ping.at) > healthAge {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
-		h.pingErr = h.health.PingContext(ctx)
-		h.pinged = time.Now()
+		h.ping.err = h.health.PingContext(ctx)
+		h.ping.at = time.Now()
 		cancel()
 	}
-	err := h.pingErr
-	h.mu.Unlock()
+	err := h.ping.err
+	h.ping.Unlock()
 	if err != nil || !h.ready() {
 		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
 	}
@@ -50,15 +55,15 @@ func (h *healthHandler) alive(c echo.Context) error {
 }
 
 func (h *healthHandler) webhooks(c echo.Context) error {
-	h.mu.Lock()
-	if time.Since(h.read) > healthAge {
+	h.read.Lock()
+	if time.Since(h.read.at) > healthAge {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
-		h.state, h.stateErr = h.health.WebhookHealth(ctx)
-		h.read = time.Now()
+		h.read.state, h.read.err = h.health.WebhookHealth(ctx)
+		h.read.at = time.Now()
 		cancel()
 	}
-	state, err := h.state, h.stateErr
-	h.mu.Unlock()
+	state, err := h.read.state, h.read.err
+	h.read.Unlock()
 	if err != nil {
 		c.Response().Header().Set("Retry-After", seconds(retryAfter))
 		return c.JSON(http.StatusServiceUnavailable, failure{"Temporarily unavailable"})

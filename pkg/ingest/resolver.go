@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2/expirable"
@@ -66,21 +67,34 @@ func (r *resolver) candidates(ctx context.Context, s *snapshot, env event.Envelo
 			return s.tenants([]string{restaurant}), err
 		}
 	}
+	// A claim on an object hides nobody: whoever else may be meant is tried too.
+	var found []*tenant
 	if ids := env.Hints.Objects; len(ids) > 0 {
 		// Not kept: a forger could have one id lead to his own restaurant,
 		// and a kept answer would hide the real one that comes later.
-		found, err := r.lookup.RestaurantsOfObjects(ctx, ids)
-		if err != nil || len(found) > 0 {
-			return s.tenants(found), err
+		ids, err := r.lookup.RestaurantsOfObjects(ctx, ids)
+		if err != nil {
+			return nil, err
 		}
+		found = s.tenants(ids)
 	}
 	if t := s.byAccount[env.Account]; t != nil {
-		return []*tenant{t}, nil
+		return join(found, t), nil
 	}
 	if len(s.active) == 1 || len(s.active) <= maxTrialTenants && size <= maxTrialBody {
-		return s.active, nil
+		return join(found, s.active...), nil
 	}
-	return nil, nil
+	return found, nil
+}
+
+// join appends those of more that are not in found yet.
+func join(found []*tenant, more ...*tenant) []*tenant {
+	for _, t := range more {
+		if !slices.Contains(found, t) {
+			found = append(found, t)
+		}
+	}
+	return found
 }
 
 // ofOrder remembers the answer.

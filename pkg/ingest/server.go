@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/net/netutil"
 
 	"tillhook/pkg/telemetry"
 )
@@ -42,6 +43,7 @@ const (
 	writeTimeout      = 15 * time.Second
 	idleTimeout       = 120 * time.Second // Stripe keeps connections open
 	maxHeaderBytes    = 16 << 10
+	maxConnections    = 8192 // more wait in the kernel's queue
 
 	// A shutdown takes 10 s at the most: so long for requests under way, and
 	// so long for the writer to commit and queue what they brought.
@@ -75,8 +77,10 @@ func NewServer(cfg Config) *Server {
 	e.HTTPErrorHandler = answerError(cfg.Log)
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
 	e.Use(middleware.Recover(), secure)
-	e.POST("/api/v1/webhooks/stripe", h.receive)
-	e.POST("/api/v1/webhooks/stripe/:restaurant", h.receive)
+	for _, path := range []string{"/api/v1/webhooks/stripe", "/api/v1/webhooks/stripe/:restaurant"} {
+		e.POST(path, h.receive)
+		e.OPTIONS(path, notAllowed) // Echo would answer it by itself
+	}
 	e.GET("/health", health.alive)
 	e.GET("/api/health/webhooks", health.webhooks)
 	return &Server{
@@ -108,7 +112,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}()
 
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(l) }()
+	go func() { served <- s.http.Serve(netutil.LimitListener(l, maxConnections)) }()
 	var err error
 	select {
 	case err = <-served:
@@ -119,10 +123,10 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		<-served
 	}
 	stop()
+	defer time.AfterFunc(flushTimeout, abandon).Stop()
 	s.examiner.close()
 	<-examined // it gives the writer its last rows
 	s.writer.close()
-	defer time.AfterFunc(flushTimeout, abandon).Stop()
 	running.Wait()
 	return err
 }
@@ -134,6 +138,11 @@ func (s *Server) finishRequests(ctx context.Context) error {
 		return fmt.Errorf("finishing requests: %w", errors.Join(err, s.http.Close()))
 	}
 	return nil
+}
+
+func notAllowed(c echo.Context) error {
+	c.Response().Header().Set("Allow", http.MethodPost)
+	return echo.ErrMethodNotAllowed
 }
 
 // senderAddress is the peer's address, or, behind a trusted proxy, the last

@@ -55,8 +55,10 @@ type writer struct {
 func newWriter(store Store, queue Queue, m *telemetry.Metrics, log *slog.Logger) *writer {
 	w := &writer{store: store, queue: queue, metrics: m, log: log, tasks: make(chan event.Record, maxQueuedForIt)}
 	w.batcher = batch.New(batch.Config[event.Record, bool]{
-		Work:  w.insert,
-		Split: func(err error) bool { return errors.Is(err, event.ErrUnstorable) },
+		Work: w.insert,
+		Split: func(err error) bool {
+			return errors.Is(err, event.ErrUnstorable) || errors.Is(err, event.ErrContended)
+		},
 		After: w.handOver,
 		Weigh: func(r event.Record) int { return len(r.Payload) },
 	})
@@ -96,7 +98,9 @@ func (w *writer) insert(ctx context.Context, records []event.Record) ([]bool, er
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(records[a].ProviderEventID, records[b].ProviderEventID), cmp.Compare(a, b))
+		x, y := &records[a], &records[b]
+		return cmp.Or(cmp.Compare(x.ProviderEventID, y.ProviderEventID), cmp.Compare(x.RestaurantID, y.RestaurantID),
+			x.OccurredAt.Compare(y.OccurredAt), cmp.Compare(a, b))
 	})
 	sorted := make([]event.Record, len(records))
 	for i, at := range order {

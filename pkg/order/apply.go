@@ -7,6 +7,7 @@ package order
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"tillhook/pkg/event"
 )
@@ -29,6 +30,7 @@ type Payment struct {
 	ProviderPaymentID string // the intent once it is known, till then the session
 	Expected          Money
 	Livemode          bool
+	ModeUnknown       bool // nobody has said which mode it is in: the first event does
 	Facts             Facts
 }
 
@@ -91,7 +93,10 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 		OrderFrom: o.Status, PaymentFrom: p.Status,
 	}
 	p.Facts = joined
-	p.ProviderPaymentID = firstOf(joined.Intent, joined.Session, p.ProviderPaymentID)
+	p.Livemode, p.ModeUnknown = e.Livemode, false
+	if joined.Intent != "" || !strings.HasPrefix(p.ProviderPaymentID, "pi_") {
+		p.ProviderPaymentID = firstOf(joined.Intent, joined.Session, p.ProviderPaymentID)
+	}
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status
@@ -144,7 +149,7 @@ func guard(o *Order, p *Payment, e Entry) error {
 		return fmt.Errorf("metadata names order %s, but the payment belongs to order %s", e.OrderID, o.ID)
 	case e.ObjectLivemode != nil && *e.ObjectLivemode != e.Livemode:
 		return errors.New("livemode of the event and of its object differ")
-	case e.Livemode != p.Livemode:
+	case e.Livemode != p.Livemode && !p.ModeUnknown:
 		return fmt.Errorf("event has livemode %t, the payment has %t", e.Livemode, p.Livemode)
 	}
 	return nil

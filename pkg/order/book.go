@@ -14,6 +14,9 @@ import (
 // payment's own transaction, or the event that links its ids.
 var ErrUnknownPayment = errors.New("no payment of this restaurant is known yet for the event")
 
+// ErrBusy says that the event's order is held by another transaction.
+var ErrBusy = errors.New("the order is being changed by somebody else")
+
 // ErrForeign says that the event names what is another restaurant's. Waiting
 // can't mend that.
 var ErrForeign = errors.New("the event names another restaurant's")
@@ -32,6 +35,7 @@ type Book struct {
 	orders   map[string]*Order
 	payments map[string]*Payment
 	links    map[Link]string // payment id
+	busy     map[Link]bool   // names that lead to an order which somebody else holds
 	changes  Changes
 }
 
@@ -49,6 +53,7 @@ func NewBook(orders []*Order, links map[Link]string) *Book {
 		orders:   make(map[string]*Order, len(orders)),
 		payments: make(map[string]*Payment, len(orders)),
 		links:    make(map[Link]string, len(links)),
+		busy:     map[Link]bool{},
 		changes:  Changes{Links: map[Link]string{}},
 	}
 	for _, o := range orders {
@@ -62,6 +67,10 @@ func NewBook(orders []*Order, links map[Link]string) *Book {
 	}
 	return b
 }
+
+// Busy says that a name, an object's, order's or payment's id, leads to an
+// order that is not in the book because somebody else holds it just now.
+func (b *Book) Busy(name Link) { b.busy[name] = true }
 
 // Changes is what the calls of Settle so far have to be stored.
 func (b *Book) Changes() Changes { return b.changes }
@@ -136,15 +145,24 @@ func (b *Book) record(o *Order, p *Payment, t *Transition) {
 // route finds the payment: by the session, the intent, the charge, and only
 // then by what the metadata says.
 func (b *Book) route(e Entry) (*Payment, error) {
-	for _, id := range e.Facts.Objects() {
-		if paymentID, ok := b.links[Link{e.RestaurantID, id}]; ok {
-			if p := b.payments[paymentID]; p != nil {
-				return p, nil
-			}
+	objects := e.Facts.Objects()
+	for _, id := range append(objects, e.PaymentID, e.OrderID) {
+		if b.busy[Link{e.RestaurantID, id}] {
+			return nil, event.Unavailable(ErrBusy)
 		}
 	}
-	if p := b.payments[e.PaymentID]; p != nil && p.RestaurantID == e.RestaurantID && !conflicts(p, e.Facts) {
-		return p, nil
+	for _, id := range objects {
+		if p := b.payments[b.links[Link{e.RestaurantID, id}]]; p != nil {
+			return p, nil
+		}
+	}
+	// A payment that is named is the one, even if it is not there yet: any
+	// other would be right in one order of arrival only.
+	if e.PaymentID != "" {
+		if p := b.payments[e.PaymentID]; p != nil && p.RestaurantID == e.RestaurantID && !conflicts(p, e.Facts) {
+			return p, nil
+		}
+		return nil, fmt.Errorf("%w (%s)", ErrUnknownPayment, describe(e))
 	}
 	if o := b.orders[e.OrderID]; o != nil && o.RestaurantID == e.RestaurantID {
 		var fit []*Payment
@@ -180,6 +198,9 @@ func describe(e Entry) string {
 	s := fmt.Sprint("objects ", e.Facts.Objects())
 	if e.OrderID != "" {
 		s += ", order " + e.OrderID
+	}
+	if e.PaymentID != "" {
+		s += ", payment " + e.PaymentID
 	}
 	return s
 }

@@ -19,10 +19,20 @@ import (
 
 // openBook finds, locks and reads the orders that the entries lead to.
 func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
-	links, orderIDs, err := s.findLinks(ctx)
-	if err != nil || len(orderIDs) == 0 {
+	found, err := s.findLinks(ctx)
+	if err != nil || len(found) == 0 {
 		return order.NewBook(nil, nil), err
 	}
+	links := make(map[order.Link]string, len(found))
+	orderIDs := make([]string, 0, len(found))
+	for _, f := range found {
+		if f.Kind == "object" {
+			links[f.name()] = f.PaymentID
+		}
+		orderIDs = append(orderIDs, f.OrderID)
+	}
+	slices.Sort(orderIDs)
+	orderIDs = slices.Compact(orderIDs)
 	var orders []*order.Order
 	rows, err := s.tx.QueryxContext(ctx, db.Query("order_lock"), pq.StringArray(orderIDs))
 	if err != nil {
@@ -43,7 +53,13 @@ func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 	if err := s.readPayments(ctx, orderIDs, byID); err != nil {
 		return nil, err
 	}
-	return order.NewBook(orders, links), nil
+	book := order.NewBook(orders, links)
+	for _, f := range found {
+		if byID[f.OrderID] == nil { // it was there a moment ago: somebody holds it
+			book.Busy(f.name())
+		}
+	}
+	return book, nil
 }
 
 func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders map[string]*order.Order) error {
@@ -53,15 +69,22 @@ func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders
 	}
 	defer rows.Close()
 	for rows.Next() {
-		p, facts := &order.Payment{}, []byte(nil)
+		var facts []byte
+		var livemode sql.NullBool
+		p := &order.Payment{}
 		if err := rows.Scan(&p.ID, &p.OrderID, &p.RestaurantID, &p.Status, &p.ProviderPaymentID,
-			&p.Expected.Amount, &p.Expected.Currency, &p.Livemode, &facts); err != nil {
+			&p.Expected.Amount, &p.Expected.Currency, &livemode, &facts); err != nil {
 			return err
 		}
+		p.Livemode, p.ModeUnknown = livemode.Bool, !livemode.Valid
 		if err := json.Unmarshal(facts, &p.Facts); err != nil {
-			return fmt.Errorf("decoding the facts of payment %s: %w", p.ID, err)
+			// Its neighbours in the batch are to be tried without it.
+			return fmt.Errorf("%w: decoding the facts of payment %s: %w", event.ErrUnstorable, p.ID, err)
 		}
 		o := orders[p.OrderID]
+		if o == nil {
+			continue // of an order that was skipped
+		}
 		o.Payments = append(o.Payments, p)
 	}
 	return rows.Err()
@@ -118,38 +141,34 @@ func (s *settlement) refuseForeign(ctx context.Context, results []order.Result) 
 	return nil
 }
 
-// findLinks answers the known links among the entries' objects, and the orders
-// that the entries may be about, each looked up within its own restaurant.
-func (s *settlement) findLinks(ctx context.Context) (map[order.Link]string, []string, error) {
+// findLinks answers which orders the entries' names lead to, each looked up
+// within its own restaurant.
+func (s *settlement) findLinks(ctx context.Context) ([]found, error) {
 	var n names
 	for _, e := range s.entries {
 		n.add(e)
 	}
 	if len(n.ids) == 0 {
-		return nil, nil, nil
+		return nil, nil
 	}
-	var rows []struct {
-		RestaurantID string `db:"restaurant_id"`
-		Kind         string `db:"kind"`
-		ID           string `db:"id"`
-		PaymentID    string `db:"payment_id"`
-		OrderID      string `db:"order_id"`
-	}
+	var rows []found
 	if err := s.tx.SelectContext(ctx, &rows, db.Query("link_find"),
 		n.restaurants, n.kinds, n.ids); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	links := make(map[order.Link]string, len(rows))
-	orderIDs := make([]string, 0, len(rows))
-	for _, r := range rows {
-		if r.Kind == "object" {
-			links[order.Link{RestaurantID: r.RestaurantID, ObjectID: r.ID}] = r.PaymentID
-		}
-		orderIDs = append(orderIDs, r.OrderID)
-	}
-	slices.Sort(orderIDs)
-	return links, slices.Compact(orderIDs), nil
+	return rows, nil
 }
+
+// found is an order that a name leads to.
+type found struct {
+	RestaurantID string `db:"restaurant_id"`
+	Kind         string `db:"kind"`
+	ID           string `db:"id"`
+	PaymentID    string `db:"payment_id"`
+	OrderID      string `db:"order_id"`
+}
+
+func (f found) name() order.Link { return order.Link{RestaurantID: f.RestaurantID, ObjectID: f.ID} }
 
 // insertLinks writes in a fixed order, so that two batches that meet here wait
 // for each other instead of deadlocking.
@@ -173,16 +192,22 @@ func insertLinks(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
 	return err
 }
 
-// markUnstorable tells the caller when the rows are at fault and not the
-// server. The classes are SQLSTATE's: data exception, integrity constraint
-// violation, program limit exceeded.
-func markUnstorable(err error) error {
+// classify tells the caller when a statement's rows are at fault, or another
+// transaction, and not the server. The codes are SQLSTATE's: data exception,
+// integrity constraint violation, program limit exceeded; serialization
+// failure, deadlock, lock not available, canceled by a timeout.
+func classify(err error) error {
 	var e *pq.Error
-	if errors.As(err, &e) {
-		switch e.Code.Class() {
-		case "22", "23", "54":
-			return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
-		}
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code.Class() {
+	case "22", "23", "54":
+		return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
+	}
+	switch e.Code {
+	case "40001", "40P01", "55P03", "57014":
+		return fmt.Errorf("%w: %w", event.ErrContended, err)
 	}
 	return err
 }

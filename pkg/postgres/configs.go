@@ -35,10 +35,10 @@ func (d *DB) Configs(ctx context.Context) ([]event.Config, error) {
 	return all, nil
 }
 
-// SealSecret replaces the plaintext secret of a configuration by its sealed
+// SealSecret replaces the plain secret with this fingerprint by its sealed
 // form, unless someone has written another one since.
-func (d *DB) SealSecret(ctx context.Context, configID, plain, sealed string) error {
-	if _, err := d.ExecContext(ctx, db.Query("config_seal"), configID, plain, sealed); err != nil {
+func (d *DB) SealSecret(ctx context.Context, configID, fingerprint, sealed string) error {
+	if _, err := d.ExecContext(ctx, db.Query("config_seal"), configID, fingerprint, sealed); err != nil {
 		// The server's message can quote the row; what is wrapped here must not.
 		return fmt.Errorf("sealing the secret of configuration %s: %w", configID, withoutDetail(err))
 	}
@@ -74,8 +74,14 @@ func (d *DB) WatchConfigs(ctx context.Context, changed func()) error {
 	// An error is not reported here: a nil notification follows when the
 	// connection is back, and readers poll in between.
 	l := pq.NewListener(d.dsn, 100*time.Millisecond, 5*time.Second, nil)
+	// Listen waits for the first connection, however long that takes: only
+	// closing wakes it.
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	defer l.Close()
 	if err := l.Listen("tillhook_config"); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("listening for changed configurations: %w", err)
 	}
 	// A dead connection is found by a ping, not by silence.

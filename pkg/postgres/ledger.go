@@ -31,7 +31,7 @@ func (d *DB) Settle(ctx context.Context, attempts []event.Attempt, read func(eve
 		return b.run(ctx, read)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("settling %d events: %w", len(attempts), markUnstorable(err))
+		return nil, fmt.Errorf("settling %d events: %w", len(attempts), classify(err))
 	}
 	return results, nil
 }
@@ -169,7 +169,9 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 
 func writeChanges(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
 	for _, write := range []func(context.Context, *sqlx.Tx, order.Changes) error{
-		updatePayments, updateOrders, insertLinks, insertTransitions,
+		// Links first: those that the payments' trigger makes count as the
+		// ordering application's word.
+		insertLinks, updatePayments, updateOrders, insertTransitions,
 	} {
 		if err := write(ctx, tx, c); err != nil {
 			return err
@@ -184,15 +186,17 @@ func updatePayments(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
 	}
 	n := len(c.Payments)
 	ids, status, provider, facts := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	livemode := make([]bool, n)
 	for i, p := range c.Payments {
 		text, err := json.Marshal(p.Facts)
 		if err != nil {
 			return fmt.Errorf("encoding the facts of payment %s: %w", p.ID, err)
 		}
 		ids[i], status[i], provider[i], facts[i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text)
+		livemode[i] = p.Livemode
 	}
 	_, err := tx.ExecContext(ctx, db.Query("payment_update"),
-		pq.StringArray(ids), pq.StringArray(status), pq.StringArray(provider), pq.StringArray(facts))
+		pq.StringArray(ids), pq.StringArray(status), pq.StringArray(provider), pq.BoolArray(livemode), pq.StringArray(facts))
 	return err
 }
 

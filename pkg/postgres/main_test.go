@@ -11,15 +11,17 @@ import (
 // migrated is a fresh database with the whole schema.
 func migrated(t *testing.T) *postgres.DB {
 	t.Helper()
-	return open(t, devstack.Database(t, func(url string) error {
-		db, err := postgres.Open(url, postgres.Options{})
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		_, err = db.MigrateUp(context.Background())
+	return open(t, devstack.Database(t, migrate))
+}
+
+func migrate(url string) error {
+	db, err := postgres.Open(url, postgres.Options{})
+	if err != nil {
 		return err
-	}))
+	}
+	defer db.Close()
+	_, err = db.MigrateUp(context.Background())
+	return err
 }
 
 func open(t *testing.T, url string) *postgres.DB {

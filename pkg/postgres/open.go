@@ -4,6 +4,8 @@
 package postgres
 
 import (
+	"cmp"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,6 +22,7 @@ type Options struct {
 	MaxConns         int           // default 8; connection_limit in the URL goes before it
 	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
 	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
+	LockTimeout      time.Duration // default 2 s: whoever holds a row that long is to be waited for by one event, not by all
 }
 
 // DB is a pool of connections.
@@ -28,6 +31,13 @@ type DB struct {
 	dsn string // for the connection that listens, which is outside the pool
 }
 
+const (
+	defaultStatementTimeout = 10 * time.Second
+	// answerSlack is how much longer than a statement may take its answer is
+	// waited for: after that the connection is dead, whatever TCP believes.
+	answerSlack = 2 * time.Second
+)
+
 // Open makes a pool for databaseURL. It doesn't connect: a server that is
 // away is an error of the first statement, not of the start.
 func Open(databaseURL string, o Options) (*DB, error) {
@@ -35,10 +45,12 @@ func Open(databaseURL string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlx.Open("postgres", dsn)
+	connector, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
+	connector.Dialer(dialer{readWithin: cmp.Or(o.StatementTimeout, defaultStatementTimeout) + answerSlack})
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -80,7 +92,8 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	setDefault("sslmode", "prefer")
 	setDefault("application_name", firstOf(o.Name, "tillhook"))
 	setDefault("connect_timeout", seconds(o.ConnectTimeout, 2*time.Second))
-	setDefault("statement_timeout", milliseconds(o.StatementTimeout, 10*time.Second))
+	setDefault("statement_timeout", milliseconds(o.StatementTimeout, defaultStatementTimeout))
+	setDefault("lock_timeout", milliseconds(o.LockTimeout, 2*time.Second))
 	// A transaction whose process hangs must not hold an order's lock.
 	setDefault("idle_in_transaction_session_timeout", milliseconds(0, 30*time.Second))
 	u.RawQuery = q.Encode()

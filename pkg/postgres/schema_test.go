@@ -13,6 +13,7 @@ import (
 
 	"tillhook/db"
 	"tillhook/pkg/devstack"
+	"tillhook/pkg/event"
 )
 
 func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
@@ -201,11 +202,66 @@ func TestSecretTriggerKeepsThePreviousSecret(t *testing.T) {
 		{"the same secret written again", `"webhookSecret" = 'whsec_b'`, config{"v1:sealed-b", "v1:sealed-a", 72 * time.Hour}},
 		{"an overlap of one's own", `"webhookSecret" = 'whsec_c', "previousWebhookSecretExpiresAt" = now() + interval '1 hour'`,
 			config{"whsec_c", "v1:sealed-b", time.Hour}},
+		{"a slip of the pen corrected", `"webhookSecret" = 'whsec_d'`, config{"whsec_d", "v1:sealed-b", time.Hour}},
 		{"emptied", `"webhookSecret" = ' '`, config{}},
 	} {
 		exec(t, d, `UPDATE "RestaurantPaymentConfig" SET `+step.set)
 		if diff := cmp.Diff(step.want, read()); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", step.what, diff)
 		}
+	}
+}
+
+func TestNobodyPutsAForgedDeliveryToWork(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	forged := record("1", "evt_a")
+	forged.Status, forged.LastError = event.VerificationFailed, "no secret matches"
+	if _, err := d.InsertEvents(context.Background(), []event.Record{forged}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Exec(`UPDATE "WebhookEvent" SET status = 'PROCESSING'`); err == nil {
+		t.Error("a row that nobody signed is PROCESSING")
+	}
+}
+
+// A restaurant that signs times in the future must not keep a week from
+// getting its partition.
+func TestPartitionsTakeTheirRowsFromTheDefaultOne(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	ctx := context.Background()
+	r := record("1", "evt_a")
+	r.OccurredAt = time.Now().Add(80 * 24 * time.Hour)
+	if _, err := d.InsertEvents(ctx, []event.Record{r}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := d.Partitions(ctx, 0, 100)
+	if err != nil || made == 0 {
+		t.Fatalf("%d partitions, %v", made, err)
+	}
+	if n := get[int](t, d, `SELECT count(*) FROM "WebhookEvent_default"`); n != 0 {
+		t.Errorf("%d rows are left in the default partition", n)
+	}
+	again, err := d.InsertEvents(ctx, []event.Record{record("2", "evt_b"), r})
+	if err != nil || !again[0] || again[1] {
+		t.Errorf("after the move: %v, %v", again, err)
+	}
+}
+
+func TestApplicationsMayNameEveryColumn(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	exec(t, d, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r'), ('r2', 'R', 'r2')`)
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", status, "totalAmount", currency, "createdAt", "updatedAt", "paidAt")
+		VALUES ('o', 'r', NULL, 1000, 'EUR', NULL, NULL, NULL)`)
+	exec(t, d, `INSERT INTO "Payment" (id, "orderId", "restaurantId", provider, status, "providerPaymentId", amount, currency,
+		livemode, "amountRefunded", facts, "createdAt", "updatedAt")
+		VALUES ('p', 'o', NULL, NULL, NULL, NULL, 1000, 'EUR', NULL, NULL, NULL, NULL, NULL)`)
+	if got := get[string](t, d, `SELECT concat_ws(' ', o.status, p.status, p."restaurantId", p.provider, p.facts) FROM "Order" o, "Payment" p`); got != "PAYMENT_PENDING PENDING r STRIPE {}" {
+		t.Error(got)
+	}
+	if _, err := d.Exec(`INSERT INTO "Payment" (id, "orderId", "restaurantId", amount, currency) VALUES ('p2', 'o', 'r2', 1, 'eur')`); err == nil {
+		t.Error("a payment of another restaurant than its order's")
 	}
 }

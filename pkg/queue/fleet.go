@@ -42,7 +42,7 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 		TaskCheckInterval: taskCheckInterval, DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout: cfg.ShutdownTimeout,
 		RetryDelayFunc:  retryDelay,
-		IsFailure:       func(err error) bool { return !event.IsUnavailable(err) },
+		IsFailure:       func(err error) bool { return !outage(err) },
 		Logger:          asynqLog{cfg.Log}, LogLevel: asynq.WarnLevel,
 	})
 	mux := asynq.NewServeMux()

@@ -146,11 +146,17 @@ func queueOf(eventType string) string {
 	return Low
 }
 
+// outage reports whether an attempt failed for no fault of the event's: a
+// service was away, the attempt ran out of time, or its process died.
+func outage(err error) bool {
+	return event.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, asynq.ErrLeaseExpired)
+}
+
 // retryDelay doubles from firstWait to maxWait, with half of it at random, so
 // that what failed together doesn't come back together.
 func retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	wait := maxWait
-	if event.IsUnavailable(err) {
+	if outage(err) {
 		wait = outageWait
 	} else if retried < 15 { // 2^15 s is beyond maxWait
 		wait = min(maxWait, firstWait<<retried)

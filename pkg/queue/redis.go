@@ -4,13 +4,19 @@
 package queue
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -18,77 +24,124 @@ const (
 	dialTimeout = time.Second
 	ioTimeout   = 2 * time.Second
 	poolSize    = 64
+
+	redisPort    = "6379"
+	sentinelPort = "26379"
 )
 
 // ErrURL says that a REDIS_URL is not one. The URL may hold a password, so
 // that the text doesn't repeat it.
 var ErrURL = errors.New("want redis://host:port/db, rediss://…, redis://host,host,host (Cluster) or redis-sentinel://host,host/master")
 
-// connection translates a REDIS_URL.
-func connection(redisURL string) (asynq.RedisConnOpt, error) {
-	u, err := url.Parse(firstHost(redisURL))
-	if err != nil || u.Host == "" && u.Scheme != "redis-socket" {
-		return nil, ErrURL
-	}
-	if hosts := hostsOf(redisURL); len(hosts) > 1 && (u.Scheme == "redis" || u.Scheme == "rediss") {
-		return cluster(u, redisURL, hosts)
-	}
-	if u.Scheme == "redis-sentinel" {
-		return sentinel(redisURL)
-	}
-	opt, err := asynq.ParseRedisURI(redisURL)
-	if err != nil {
-		return nil, ErrURL
-	}
-	if o, ok := opt.(asynq.RedisClientOpt); ok {
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = dialTimeout, ioTimeout, ioTimeout, poolSize
-		opt = o
-	}
-	return opt, nil
+// go-redis writes what it also returns as an error to standard error, past any
+// logger. It is said once, where it is handled.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// address is a REDIS_URL taken apart. asynq's own reader knows neither several
+// hosts nor a user's name, and wants the master in another place.
+type address struct {
+	scheme, user, password, path string
+	hosts                        []string
 }
 
-func cluster(u *url.URL, redisURL string, hosts []string) (asynq.RedisConnOpt, error) {
-	single, err := asynq.ParseRedisURI(strings.Replace(redisURL, strings.Join(hosts, ","), hosts[0], 1))
+// connection translates a REDIS_URL.
+func connection(redisURL string) (asynq.RedisConnOpt, error) {
+	a, err := parse(redisURL)
 	if err != nil {
-		return nil, ErrURL
+		return nil, err
 	}
-	o, ok := single.(asynq.RedisClientOpt)
-	if !ok || o.DB != 0 {
-		return nil, fmt.Errorf("%w: a cluster has one database only", ErrURL)
+	switch {
+	case a.scheme == "redis-sentinel":
+		if a.path == "" {
+			return nil, fmt.Errorf("%w: the master's name is missing", ErrURL)
+		}
+		return asynq.RedisFailoverClientOpt{
+			MasterName: a.path, SentinelAddrs: a.hosts, Username: a.user, Password: a.password,
+			DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize,
+		}, nil
+	case len(a.hosts) > 1:
+		if a.path != "" && a.path != "0" {
+			return nil, fmt.Errorf("%w: a cluster has one database only", ErrURL)
+		}
+		return asynq.RedisClusterClientOpt{
+			Addrs: a.hosts, Username: a.user, Password: a.password, TLSConfig: a.tls(),
+			DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+		}, nil
 	}
-	return asynq.RedisClusterClientOpt{
-		Addrs: hosts, Username: u.User.Username(), Password: o.Password, TLSConfig: o.TLSConfig,
-		DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+	db := 0
+	if a.path != "" {
+		if db, err = strconv.Atoi(a.path); err != nil || db < 0 {
+			return nil, ErrURL
+		}
+	}
+	return asynq.RedisClientOpt{
+		Addr: a.hosts[0], Username: a.user, Password: a.password, DB: db, TLSConfig: a.tls(),
+		DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize,
 	}, nil
 }
 
-func sentinel(redisURL string) (asynq.RedisConnOpt, error) {
-	opt, err := asynq.ParseRedisURI(redisURL)
-	if err != nil {
-		return nil, ErrURL
+func parse(redisURL string) (address, error) {
+	scheme, rest, ok := strings.Cut(redisURL, "://")
+	if !ok || scheme != "redis" && scheme != "rediss" && scheme != "redis-sentinel" ||
+		strings.ContainsFunc(redisURL, unicode.IsControl) {
+		return address{}, ErrURL
 	}
-	if o, ok := opt.(asynq.RedisFailoverClientOpt); ok {
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = dialTimeout, ioTimeout, ioTimeout, poolSize
-		opt = o
+	authority, path, _ := strings.Cut(rest, "/")
+	login, hosts := "", authority
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		login, hosts = authority[:at], authority[at+1:]
 	}
-	return opt, nil
+	a := address{scheme: scheme, path: strings.TrimSuffix(path, "/")}
+	var err error
+	name, password, _ := strings.Cut(login, ":")
+	if a.user, err = url.PathUnescape(name); err != nil {
+		return address{}, ErrURL
+	}
+	if a.password, err = url.PathUnescape(password); err != nil {
+		return address{}, ErrURL
+	}
+	if strings.ContainsAny(a.path, "/?#") {
+		return address{}, ErrURL
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		withPort, err := a.withPort(host)
+		if err != nil {
+			return address{}, err
+		}
+		a.hosts = append(a.hosts, withPort)
+	}
+	return a, nil
 }
 
-// hostsOf lists the comma-separated hosts between the scheme (and any user)
-// and the path.
-func hostsOf(redisURL string) []string {
-	_, rest, _ := strings.Cut(redisURL, "://")
-	rest, _, _ = strings.Cut(rest, "/")
-	rest, _, _ = strings.Cut(rest, "?")
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = rest[at+1:]
+// withPort checks one host and adds the usual port where there is none.
+func (a address) withPort(host string) (string, error) {
+	port := redisPort
+	if a.scheme == "redis-sentinel" {
+		port = sentinelPort
 	}
-	return strings.Split(rest, ",")
+	u, err := url.Parse("redis://" + host)
+	if err != nil || u.Hostname() == "" || u.Host != host {
+		return "", ErrURL
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// firstHost is redisURL with the first of its hosts only, which net/url can
-// parse whatever ports the others have.
-func firstHost(redisURL string) string {
-	hosts := hostsOf(redisURL)
-	return strings.Replace(redisURL, strings.Join(hosts, ","), hosts[0], 1)
+// tls is nil for plain connections. The name to verify is that of whichever
+// host is dialled.
+func (a address) tls() *tls.Config {
+	if a.scheme != "rediss" {
+		return nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(a.hosts) == 1 {
+		c.ServerName, _, _ = net.SplitHostPort(a.hosts[0]) // withPort has joined it
+	}
+	return c
 }

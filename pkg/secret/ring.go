@@ -169,6 +169,14 @@ func IsPlain(stored string) bool {
 	return false
 }
 
+// Plain reports whether stored is a plain secret that this ring could seal.
+func (r *Ring) Plain(stored string) bool {
+	return len(r.keys) > 0 && IsPlain(stored) && !empty(strings.TrimSpace(stored))
+}
+
+// Fingerprint is the function of the same name.
+func (*Ring) Fingerprint(plain string) string { return Fingerprint(plain) }
+
 // empty reports whether a trimmed secret has nothing secret in it.
 func empty(secret string) bool {
 	for _, prefix := range plainPrefixes {

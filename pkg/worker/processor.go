@@ -49,8 +49,10 @@ type Processor struct {
 func NewProcessor(ledger Ledger, decode Decode, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, metrics: m, log: log}
 	p.applier = batch.New(batch.Config[event.Attempt, order.Result]{
-		Work:     p.settle,
-		Split:    func(err error) bool { return errors.Is(err, event.ErrUnstorable) },
+		Work: p.settle,
+		Split: func(err error) bool {
+			return errors.Is(err, event.ErrUnstorable) || errors.Is(err, event.ErrContended)
+		},
 		MaxItems: maxBatch,
 	})
 	return p

@@ -1,26 +1,5 @@
--- Which secret signed what, and who changed a configuration.
+-- Who changed a configuration.
 -- +goose Up
-ALTER TABLE "WebhookEvent" ADD COLUMN "signedWith" text CHECK ("signedWith" IN ('current', 'previous'));
--- When was the old secret last used: the rows of a rotation's overlap only.
-CREATE INDEX "WebhookEvent_previous_idx" ON "WebhookEvent" ("restaurantId", "createdAt") WHERE "signedWith" = 'previous';
--- Last success and last failure of one restaurant.
-CREATE INDEX "WebhookEvent_restaurant_idx" ON "WebhookEvent" ("restaurantId", "createdAt");
-
--- Where a link comes from. What the ordering application wrote can be believed
--- when it says that an object is another restaurant's; what an event said
--- can't, since a restaurant can sign events with anybody's ids.
-ALTER TABLE "PaymentObject" ADD COLUMN "fromPayment" boolean NOT NULL DEFAULT false;
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION tillhook_payment_link() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO "PaymentObject" ("restaurantId", "objectId", "paymentId", "fromPayment")
-    VALUES (NEW."restaurantId", NEW."providerPaymentId", NEW.id, TG_OP = 'INSERT')
-    ON CONFLICT ("restaurantId", "objectId") DO NOTHING;
-    RETURN NULL;
-END $$;
--- +goose StatementEnd
-
 -- Every change of a restaurant or its configuration, whoever makes it and
 -- however: our command line says who it is for, plain SQL is recorded with the
 -- database's user. No value is kept, only the names of what changed.
@@ -71,16 +50,3 @@ DROP TRIGGER restaurant_audit ON "Restaurant";
 DROP TRIGGER config_audit ON "RestaurantPaymentConfig";
 DROP FUNCTION tillhook_audit();
 DROP TABLE "AuditEntry";
-ALTER TABLE "PaymentObject" DROP COLUMN "fromPayment";
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION tillhook_payment_link() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO "PaymentObject" ("restaurantId", "objectId", "paymentId")
-    VALUES (NEW."restaurantId", NEW."providerPaymentId", NEW.id)
-    ON CONFLICT ("restaurantId", "objectId") DO NOTHING;
-    RETURN NULL;
-END $$;
--- +goose StatementEnd
-DROP INDEX "WebhookEvent_restaurant_idx";
-DROP INDEX "WebhookEvent_previous_idx";
-ALTER TABLE "WebhookEvent" DROP COLUMN "signedWith";

@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/event"
+)
+
+// allowed counts how many of tries pass at one moment.
+func allowed(tries int, try func(i int) bool) (passed int) {
+	for i := range tries {
+		if try(i) {
+			passed++
+		}
+	}
+	return passed
+}
+
+func TestFailuresOfAnAddress(t *testing.T) {
+	t.Parallel()
+	f := newFailures()
+	at := func(address string, now time.Time) int {
+		return allowed(1000, func(int) bool { return f.allow(address, now) })
+	}
+	got := []int{
+		at("1.2.3.4", epoch), at("1.2.3.4", epoch), at("5.6.7.8", epoch),
+		at("1.2.3.4", epoch.Add(time.Second)), at("1.2.3.4", epoch.Add(time.Hour)),
+	}
+	if diff := cmp.Diff([]int{failuresBurst, 0, failuresBurst, failuresPerSecond, failuresBurst}, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// One restaurant's noise doesn't use up everybody's rows, and all of them
+// together don't fill the disk.
+func TestRowsOfFailures(t *testing.T) {
+	t.Parallel()
+	f := newFailures()
+	noisy := allowed(1000, func(int) bool { return f.keep("noisy", epoch) })
+	quiet := allowed(1, func(int) bool { return f.keep("quiet", epoch) })
+	rest := allowed(5000, func(i int) bool { return f.keep(fmt.Sprint("r", i), epoch) })
+	later := allowed(1000, func(int) bool { return f.keep("noisy", epoch.Add(10*time.Second)) })
+	want := []int{rowsPerRestaurantMinute, 1, rowsPerMinute - rowsPerRestaurantMinute - 1, rowsPerRestaurantMinute / 6}
+	if diff := cmp.Diff(want, []int{noisy, quiet, rest, later}); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// A refused body is kept in part, under a time that fits a partition.
+func TestTheRowOfARefusal(t *testing.T) {
+	t.Parallel()
+	w := &world{configs: []event.Config{restaurant("a")}}
+	r := newReceiver(t, w, true)
+	body := append([]byte(`{"ID":"evt_1","Type":"x","Created":"2011-01-01T00:00:00Z"}`), strings.Repeat(" ", 10_000)...)
+	got := []int{
+		r.send(hook+"/a", "whsec_x", body).Code,      // a row, which is not the event's
+		r.send(hook+"/nobody", "whsec_x", body).Code, // a row for nobody
+		r.send(hook, "", []byte("{}")).Code,          // noise
+	}
+	r.examiner.close()
+	r.examiner.run(t.Context())
+	r.writer.close()
+	r.writer.run(t.Context())
+	type row struct {
+		Status     event.Status
+		Restaurant string
+		At         time.Time
+		Bytes      int
+	}
+	var rows []row
+	for _, one := range w.rows {
+		rows = append(rows, row{one.Status, one.RestaurantID, one.OccurredAt, len(one.Payload)})
+	}
+	want := []row{{event.VerificationFailed, "a", epoch, maxKeptPayload}, {event.NoConfig, "", epoch, maxKeptPayload}}
+	slices.SortFunc(rows, func(a, b row) int { return -strings.Compare(a.Restaurant, b.Restaurant) })
+	if diff := cmp.Diff(want, rows); diff != "" || !cmp.Equal(got, []int{400, 400, 400}) {
+		t.Errorf("%v (-want +got)\n%s", got, diff)
+	}
+	if len(w.tasks) != 0 {
+		t.Errorf("refused deliveries became tasks: %v", w.tasks)
+	}
+}
+
+// polled counts the questions that reach the database.
+type polled struct {
+	pings, reads int
+	err          error
+}
+
+func (p *polled) PingContext(context.Context) error { p.pings++; return p.err }
+
+func (p *polled) WebhookHealth(context.Context) (event.Health, error) {
+	p.reads++
+	at := epoch
+	return event.Health{Configured: true, LastSuccessfulWebhook: &at, RecentFailures: p.reads}, p.err
+}
+
+// However many poll, the database is asked once a second.
+func TestHealthIsAskedOncePerSecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, ready := &polled{}, false
+		h := &healthHandler{health: p, ready: func() bool { return ready }}
+		ask := func(answer echo.HandlerFunc) string {
+			rec := httptest.NewRecorder()
+			if err := answer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/", nil), rec)); err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprintf("%d %s", rec.Code, strings.TrimSpace(rec.Body.String()))
+		}
+		expect := func(when, alive, webhooks string) {
+			t.Helper()
+			for range 1000 {
+				if diff := cmp.Diff([]string{alive, webhooks}, []string{ask(h.alive), ask(h.webhooks)}); diff != "" {
+					t.Fatalf("%s (-want +got)\n%s", when, diff)
+				}
+			}
+		}
+		state := func(n int) string {
+			return fmt.Sprintf(`200 {"stripe":{"configured":true,"lastSuccessfulWebhook":"2026-01-09T22:30:00Z","recentFailures":%d}}`, n)
+		}
+		expect("before the configurations are read", `503 {"status":"unavailable"}`, state(1))
+		ready = true // no new question is needed to see that
+		expect("ready", `200 {"status":"ok"}`, state(1))
+		<-time.After(healthAge + 1)
+		expect("a second later", `200 {"status":"ok"}`, state(2))
+		p.err = errors.New("connection refused")
+		expect("Postgres has gone away, not noticed yet", `200 {"status":"ok"}`, state(2))
+		<-time.After(healthAge + 1)
+		expect("noticed", `503 {"status":"unavailable"}`, `503 {"error":"Temporarily unavailable"}`)
+		if diff := cmp.Diff([]int{3, 3}, []int{p.pings, p.reads}); diff != "" {
+			t.Error("questions (-want +got)\n", diff)
+		}
+	})
+}

@@ -1,0 +1,289 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/goleak"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+	"tillhook/pkg/telemetry"
+	"tillhook/pkg/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ledger answers by the event's id, and writes down what it was asked.
+type ledger struct {
+	results map[string]order.Result
+	errs    map[string]error // fails every batch with the event in it
+	failErr error            // of FailEvent
+	hold    chan struct{}    // every batch waits for one receive; nil: none waits
+
+	mu      sync.Mutex
+	batches []int
+	failed  map[string]string // the reasons given to FailEvent
+}
+
+func (l *ledger) Settle(_ context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
+	l.mu.Lock()
+	l.batches = append(l.batches, len(attempts))
+	l.mu.Unlock()
+	if l.hold != nil {
+		<-l.hold
+	}
+	results := make([]order.Result, len(attempts))
+	for i, a := range attempts {
+		if err := l.errs[a.ID]; err != nil {
+			return nil, fmt.Errorf("settling: %w", err)
+		}
+		results[i] = l.results[a.ID]
+		if _, err := read(event.Stored{Ref: a.Ref, Type: a.ID}); err != nil {
+			results[i] = order.Result{Err: err}
+		}
+	}
+	return results, nil
+}
+
+func (l *ledger) FailEvent(_ context.Context, a event.Attempt, reason string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = map[string]string{}
+	}
+	l.failed[a.ID] = reason
+	return l.failErr
+}
+
+func nothing(string, []byte) (order.Contribution, error) { return order.Contribution{}, nil }
+
+// start runs a processor; stop ends it and waits.
+func start(l *ledger, decode worker.Decode, m *telemetry.Metrics, log *slog.Logger) (p *worker.Processor, stop func()) {
+	p = worker.NewProcessor(l, decode, m, log)
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.Run(context.Background()) }()
+	return p, func() {
+		p.Close()
+		<-ended
+	}
+}
+
+func attempt(id string) event.Attempt { return event.Attempt{Ref: event.Ref{ID: id}, Number: 3} }
+
+// What the ledger says of an event is the attempt's one line, its count, and
+// the queue's next step.
+func TestOutcomeOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	waiting, wrong, outage := errors.New("no payment yet"), errors.New("wrong amount"), errors.New("connection refused")
+	unstorable := fmt.Errorf("%w: null byte", event.ErrUnstorable)
+	paid := &order.Transition{OrderID: "o", PaymentID: "p", OrderTo: order.Paid, PaymentTo: order.PaymentCompleted}
+	review := &order.Transition{OrderID: "o", PaymentID: "p", OrderTo: order.PaymentPending, PaymentTo: order.PaymentReview}
+	type line struct {
+		Level, Result, ID, Error              string
+		Attempt                               int
+		Order, Status, Payment, PaymentStatus string
+	}
+	for _, c := range []struct {
+		name   string
+		ledger *ledger
+		last   bool
+		want   line
+		next   string // for the queue
+		failed map[string]string
+	}{
+		{"applied", &ledger{results: map[string]order.Result{"e": {Outcome: event.Applied, Transition: paid}}}, false,
+			line{Level: "INFO", Result: "applied", Order: "o", Status: "PAID", Payment: "p", PaymentStatus: "COMPLETED"}, "done", nil},
+		{"no change", &ledger{results: map[string]order.Result{"e": {Outcome: event.NoChange}}}, false, line{Level: "INFO", Result: "no_change"}, "done", nil},
+		{"ignored", &ledger{results: map[string]order.Result{"e": {Outcome: event.Ignored}}}, true, line{Level: "INFO", Result: "ignored"}, "done", nil},
+		{"finished before", &ledger{}, true, line{Level: "INFO", Result: "done_before"}, "done", nil},
+		{"waits for its payment", &ledger{results: map[string]order.Result{"e": {Err: waiting}}}, false,
+			line{Level: "INFO", Result: "waiting", Error: "no payment yet"}, "retry", nil},
+		{"has waited long enough", &ledger{results: map[string]order.Result{"e": {Err: waiting}}}, true,
+			line{Level: "ERROR", Result: "failed", Error: "no payment yet"}, "retry", nil},
+		{"wrong amount", &ledger{results: map[string]order.Result{"e": {Outcome: event.Applied, Transition: review, Err: event.Permanent(wrong)}}}, false,
+			line{Level: "ERROR", Result: "failed", Error: "wrong amount", Order: "o", Status: "PAYMENT_PENDING", Payment: "p", PaymentStatus: "REVIEW"}, "archive", nil},
+		{"outage", &ledger{errs: map[string]error{"e": outage}}, true,
+			line{Level: "ERROR", Result: "unavailable", Error: "settling: connection refused"}, "free retry", nil},
+		{"can't be stored", &ledger{errs: map[string]error{"e": unstorable}}, false,
+			line{Level: "ERROR", Result: "failed", Error: "settling: the database refuses this row: null byte"}, "archive",
+			map[string]string{"e": "settling: the database refuses this row: null byte"}},
+		{"can't be stored, and neither can that", &ledger{errs: map[string]error{"e": unstorable}, failErr: outage}, false,
+			line{Level: "ERROR", Result: "unavailable", Error: "settling: the database refuses this row: null byte\nconnection refused"}, "free retry",
+			map[string]string{"e": "settling: the database refuses this row: null byte"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var log strings.Builder
+			m := telemetry.NewMetrics()
+			p, stop := start(c.ledger, nothing, m, slog.New(slog.NewJSONHandler(&log, nil)))
+			a := attempt("e")
+			a.Last = c.last
+			err := p.Process(t.Context(), a)
+			stop()
+			if got := next(err); got != c.next {
+				t.Errorf("the queue's next step: %s (%v), want %s", got, err, c.next)
+			}
+			var got line
+			if err := json.Unmarshal([]byte(log.String()), &got); err != nil { // fails for two lines
+				t.Fatal(err)
+			}
+			c.want.ID, c.want.Attempt = "e", 3
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error("the line (-want +got)\n", diff)
+			}
+			if diff := cmp.Diff(map[string]float64{c.want.Result: 1}, counts(t, m)); diff != "" {
+				t.Error("counted (-want +got)\n", diff)
+			}
+			if diff := cmp.Diff(c.failed, c.ledger.failed); diff != "" {
+				t.Error("FailEvent (-want +got)\n", diff)
+			}
+		})
+	}
+}
+
+// next is what the queue makes of an error.
+func next(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case event.IsUnavailable(err):
+		return "free retry"
+	case event.IsPermanent(err):
+		return "archive"
+	}
+	return "retry"
+}
+
+// counts are the attempts by result.
+func counts(t *testing.T, m *telemetry.Metrics) map[string]float64 {
+	t.Helper()
+	families, err := m.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() == "tillhook_attempts_total" {
+			for _, one := range f.GetMetric() {
+				all[one.GetLabel()[0].GetValue()] = one.GetCounter().GetValue()
+			}
+		}
+	}
+	return all
+}
+
+// Neither a body that makes the decoder panic, nor one that can't be stored, nor
+// one whose order is being fought over takes the events beside it along.
+func TestABadEventFailsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{
+			results: map[string]order.Result{"good": {Outcome: event.Applied}, "good too": {Outcome: event.NoChange}},
+			errs:    map[string]error{"unstorable": event.ErrUnstorable, "contended": event.ErrContended},
+			hold:    make(chan struct{}),
+		}
+		decode := func(eventType string, _ []byte) (order.Contribution, error) {
+			if eventType == "panics" {
+				panic("at the till")
+			}
+			return order.Contribution{}, nil
+		}
+		p, stop := start(l, decode, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
+		defer stop()
+		errs := map[string]error{}
+		var callers sync.WaitGroup
+		var mu sync.Mutex
+		for _, id := range []string{"first", "good", "panics", "unstorable", "contended", "good too"} {
+			callers.Go(func() {
+				err := p.Process(t.Context(), attempt(id))
+				mu.Lock()
+				defer mu.Unlock()
+				errs[id] = err
+			})
+			synctest.Wait()
+		}
+		close(l.hold)
+		callers.Wait()
+		got := map[string]string{}
+		for id, err := range errs {
+			got[id] = next(err)
+		}
+		want := map[string]string{"first": "done", "good": "done", "good too": "done", "panics": "archive", "unstorable": "archive", "contended": "free retry"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error("(-want +got)\n", diff)
+		}
+		if err := errs["panics"]; err == nil || err.Error() != "decoding panics panicked: at the till" {
+			t.Errorf("%v", err)
+		}
+		// The first alone, then the five, then each of those.
+		if diff := cmp.Diff([]int{1, 5, 1, 1, 1, 1, 1}, l.batches); diff != "" {
+			t.Error("batches (-want +got)\n", diff)
+		}
+	})
+}
+
+// The events of many tasks share transactions, of 64 at the most. Close lets
+// the accepted ones finish; later ones are for another worker.
+func TestEventsShareTransactions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, m := &ledger{hold: make(chan struct{})}, telemetry.NewMetrics()
+		p, stop := start(l, nothing, m, slog.New(slog.DiscardHandler))
+		var callers sync.WaitGroup
+		for range 1 + 64 + 10 {
+			callers.Go(func() {
+				if err := p.Process(t.Context(), attempt("e")); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait() // so that the first is alone under way
+		}
+		p.Close()
+		if err := p.Process(t.Context(), attempt("late")); !event.IsUnavailable(err) {
+			t.Errorf("after Close: %v, want another attempt that costs nothing", err)
+		}
+		close(l.hold)
+		callers.Wait()
+		stop()
+		if diff := cmp.Diff([]int{1, 64, 10}, l.batches); diff != "" {
+			t.Error("(-want +got)\n", diff)
+		}
+		var h dto.Metric
+		if err := m.ApplyEvents.Write(&h); err != nil {
+			t.Fatal(err)
+		}
+		if n, sum := h.Histogram.GetSampleCount(), h.Histogram.GetSampleSum(); n != 3 || sum != 75 {
+			t.Errorf("counted %d transactions of %g events, want 3 of 75", n, sum)
+		}
+	})
+}
+
+// A task whose time is up doesn't wait for its transaction any longer, and
+// costs no attempt.
+func TestATaskWhoseTimeIsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{hold: make(chan struct{})}
+		p, stop := start(l, nothing, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error)
+		go func() { result <- p.Process(ctx, attempt("e")) }()
+		synctest.Wait()
+		cancel()
+		if err := <-result; !event.IsUnavailable(err) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		close(l.hold)
+		stop()
+	})
+}
