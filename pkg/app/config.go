@@ -24,13 +24,13 @@ type Config struct {
 	RedisURL    string `env:"REDIS_URL" for:"ingest, worker" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
 	EncKeys     string `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest" secret:"true" doc:"64 hex digits: the key under which signing secrets are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
-	Port           int            `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
-	MetricsAddr    string         `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
-	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" for:"ingest" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
-	IPAllowlist    []netip.Prefix `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
-	AppEnv         string         `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
-	Concurrency    int            `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
-	RecoverAfter   time.Duration  `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
+	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
+	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
+	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
+	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
+	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
+	RecoverAfter   time.Duration `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
 }
 
 // Role is what a process needs of the configuration.
@@ -73,9 +73,7 @@ func ReadConfig(environ []string, role Role) (Config, error) {
 	}
 	var cfg Config
 	var aggregate env.AggregateError
-	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[netip.Prefix](): parseNetwork,
-	}}); errors.As(err, &aggregate) {
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values}); errors.As(err, &aggregate) {
 		for _, err := range aggregate.Errors {
 			faults = append(faults, parseFault(err))
 		}
@@ -166,13 +164,24 @@ func parseFault(err error) string {
 	return err.Error()
 }
 
-// parseNetwork reads a network, or an address as a network of one.
-func parseNetwork(text string) (any, error) {
-	text = strings.TrimSpace(text)
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+// Networks is a comma-separated list of addresses and networks.
+type Networks []netip.Prefix
+
+// UnmarshalText reads the list; an address is a network of one.
+func (n *Networks) UnmarshalText(text []byte) error {
+	for part := range strings.SplitSeq(string(text), ",") {
+		part = strings.TrimSpace(part)
+		if addr, err := netip.ParseAddr(part); err == nil {
+			*n = append(*n, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		network, err := netip.ParsePrefix(part)
+		if err != nil {
+			return err
+		}
+		*n = append(*n, network.Masked())
 	}
-	return netip.ParsePrefix(text)
+	return nil
 }
 
 func kindName(t reflect.Type) string {
@@ -181,7 +190,7 @@ func kindName(t reflect.Type) string {
 		return "time, such as 30s"
 	case t != nil && t.Kind() == reflect.Int:
 		return "whole number"
-	case t == reflect.TypeFor[[]netip.Prefix]() || t == reflect.TypeFor[netip.Prefix]():
+	case t == reflect.TypeFor[Networks]():
 		return "list of addresses or networks, such as 10.0.0.0/8,192.0.2.7"
 	}
 	return "valid value"

@@ -43,6 +43,7 @@ type product struct {
 type parts struct {
 	databaseURL, redisURL string // "" for one of the test's own
 	noWorker              bool
+	env                   []string // more of the configuration
 }
 
 func migrate(url string) error {
@@ -67,8 +68,8 @@ func start(t *testing.T, what parts) *product {
 	if what.redisURL == "" {
 		what.redisURL = devstack.RedisURL(t)
 	}
-	cfg, err := app.ReadConfig([]string{"DATABASE_URL=" + what.databaseURL, "REDIS_URL=" + what.redisURL,
-		"PAYMENT_CONFIG_ENC_KEY=" + encKey, "RECOVER_AFTER=2s"}, app.RoleIngest)
+	cfg, err := app.ReadConfig(append([]string{"DATABASE_URL=" + what.databaseURL, "REDIS_URL=" + what.redisURL,
+		"PAYMENT_CONFIG_ENC_KEY=" + encKey, "RECOVER_AFTER=2s"}, what.env...), app.RoleIngest)
 	if err != nil {
 		t.Fatal(err)
 	}
