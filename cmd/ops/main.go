@@ -17,6 +17,6 @@ func main() {
 	process := app.Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := app.Ops(ctx, process); err != nil {
 		fmt.Fprintln(os.Stderr, "ops:", err)
-		os.Exit(1)
+		os.Exit(app.ExitCode(err))
 	}
 }

@@ -25,10 +25,21 @@ CREATE TABLE "RestaurantPaymentConfig" (
     "webhookSecretSetAt"             timestamptz,
     "previousWebhookSecret"          text,
     "previousWebhookSecretExpiresAt" timestamptz,
+    "previousWebhookSecretFingerprint" text,
     "stripeAccountId"                text,
     "createdAt"                      timestamptz NOT NULL DEFAULT now(),
     "updatedAt"                      timestamptz NOT NULL DEFAULT now(),
     UNIQUE ("restaurantId", provider)
+);
+
+-- When each secret last verified a delivery, to the minute. The events alone
+-- can't tell: in a rotation both endpoints deliver every event, and only the
+-- first delivery of one is stored.
+CREATE TABLE "SecretUse" (
+    "restaurantId" text NOT NULL REFERENCES "Restaurant" (id) ON DELETE CASCADE,
+    fingerprint    text NOT NULL,
+    "lastUsedAt"   timestamptz NOT NULL,
+    PRIMARY KEY ("restaurantId", fingerprint)
 );
 
 -- +goose StatementBegin
@@ -48,9 +59,10 @@ BEGIN
         NEW."webhookSecretSetAt" := NULL;
         NEW."previousWebhookSecret" := NULL;
         NEW."previousWebhookSecretExpiresAt" := NULL;
+        NEW."previousWebhookSecretFingerprint" := NULL;
         RETURN NEW;
     END IF;
-    IF NEW."webhookSecret" LIKE 'whsec\_%' THEN
+    IF NEW."webhookSecret" NOT LIKE 'v1:%' THEN
         NEW."webhookSecretFingerprint" := left(encode(sha256(convert_to(NEW."webhookSecret", 'UTF8')), 'hex'), 16);
     END IF;
 
@@ -75,11 +87,14 @@ BEGIN
         AND (NEW."previousWebhookSecretExpiresAt" IS DISTINCT FROM OLD."previousWebhookSecretExpiresAt"
             OR OLD."previousWebhookSecret" IS NULL
             OR coalesce(OLD."previousWebhookSecretExpiresAt" <= now(), true)
+            OR EXISTS (SELECT FROM "SecretUse" u
+                       WHERE u."restaurantId" = OLD."restaurantId" AND u.fingerprint = OLD."webhookSecretFingerprint")
             OR EXISTS (SELECT FROM "WebhookEvent" e
                        WHERE e."restaurantId" = OLD."restaurantId" AND e."createdAt" >= OLD."webhookSecretSetAt"
                          AND e."signedWith" = 'current'))
     THEN
         NEW."previousWebhookSecret" := OLD."webhookSecret";
+        NEW."previousWebhookSecretFingerprint" := OLD."webhookSecretFingerprint";
         IF NEW."previousWebhookSecretExpiresAt" IS NOT DISTINCT FROM OLD."previousWebhookSecretExpiresAt" THEN
             NEW."previousWebhookSecretExpiresAt" := now() + interval '72 hours';
         END IF;
@@ -109,6 +124,7 @@ CREATE TRIGGER restaurant_notify AFTER INSERT OR UPDATE OR DELETE ON "Restaurant
 
 -- +goose Down
 DROP TABLE "RestaurantPaymentConfig";
+DROP TABLE "SecretUse";
 DROP TABLE "Restaurant";
 DROP FUNCTION tillhook_config_before_write();
 DROP FUNCTION tillhook_config_notify();

@@ -26,7 +26,7 @@ BEGIN
     SELECT string_agg(key, ', ' ORDER BY key) INTO columns
     FROM (SELECT key FROM jsonb_object_keys(was || is_now) AS key
           WHERE NULLIF(was -> key, 'null') IS DISTINCT FROM NULLIF(is_now -> key, 'null')
-            AND key NOT IN ('createdAt', 'updatedAt', 'webhookSecret', 'webhookSecretSetAt')
+            AND key NOT IN ('createdAt', 'updatedAt', 'webhookSecret', 'webhookSecretSetAt', 'previousWebhookSecretFingerprint')
             AND NOT (key = 'previousWebhookSecret' AND was ->> key LIKE 'whsec\_%' AND is_now ->> key LIKE 'v1:%')) AS changed;
     IF columns IS NULL THEN
         RETURN NULL;

@@ -71,7 +71,7 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return errors.Join(fmt.Errorf("REDIS_URL: %w", err), l.Close())
 	}
 	defer tasks.Close()
-	ring, err := secret.ParseRing(cfg.EncKeys)
+	ring, err := secret.ParseRing(cfg.EncKeys.Reveal())
 	if err != nil {
 		return errors.Join(fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err), l.Close())
 	}
@@ -80,7 +80,7 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 			ParseSignature: func(header string) (ingest.Signature, error) { return stripe.ParseSignature(header) },
 			Scan:           stripe.Scan,
 		},
-		Store: db, Queue: tasks, Lookup: lookups, Health: lookups,
+		Store: db, Queue: tasks, Lookup: lookups, Health: lookups, Uses: lookups,
 		Directory: ingest.NewDirectory(lookups, ring, log),
 		Metrics:   metrics, Log: log,
 		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
@@ -179,7 +179,7 @@ func withMetrics(ctx context.Context, cfg Config, m *telemetry.Metrics, log *slo
 }
 
 func openPostgres(cfg Config, name string) (*postgres.DB, error) {
-	return postgres.Open(cfg.DatabaseURL, postgres.Options{Name: "tillhook " + name})
+	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name})
 }
 
-func openQueue(cfg Config) (*queue.Queue, error) { return queue.Open(cfg.RedisURL) }
+func openQueue(cfg Config) (*queue.Queue, error) { return queue.Open(cfg.RedisURL.Reveal()) }

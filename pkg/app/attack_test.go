@@ -194,7 +194,11 @@ func TestAttackSignatureHeader(t *testing.T) {
 		{"half a signature", stamp + "," + v1[:40], 400},
 		{"larger than all headers may be", stamp + strings.Repeat(","+bad, 2000), 431},
 	} {
-		if got := p.post(endpoint, c.header, e.Body); got.status != c.want {
+		got := p.post(endpoint, c.header, e.Body)
+		if c.want == 431 && strings.Contains(got.body, "reset by peer") {
+			continue // hung up on while it was still sending
+		}
+		if got.status != c.want {
 			t.Errorf("%s: %d %s, want %d", c.name, got.status, got.body, c.want)
 		}
 	}

@@ -18,11 +18,12 @@ import (
 )
 
 // Config is everything that the environment decides, for all binaries. The doc
-// tags are the table in the README, and "for" says who reads the variable.
+// tags are the table in the README, and "for" says who reads the variable. What
+// is secret prints as such.
 type Config struct {
-	DatabaseURL string `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
-	RedisURL    string `env:"REDIS_URL" for:"ingest, worker" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
-	EncKeys     string `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest" secret:"true" doc:"64 hex digits: the key under which signing secrets are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
+	DatabaseURL secret.Text `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
+	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
+	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
 	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
@@ -116,7 +117,7 @@ func (c Config) check(role Role) (faults Faults) {
 	if role.Secret {
 		strict := c.AppEnv == "production" || c.AppEnv == "staging"
 		want(c.EncKeys != "" || !strict, "PAYMENT_CONFIG_ENC_KEY", "missing; make one with: openssl rand -hex 32")
-		_, err := secret.ParseRing(c.EncKeys)
+		_, err := secret.ParseRing(c.EncKeys.Reveal())
 		want(err == nil, "PAYMENT_CONFIG_ENC_KEY", "%v", err)
 	}
 	want(c.Port >= 0 && c.Port < 1<<16, "PORT", "want 1 to 65535")

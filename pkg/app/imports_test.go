@@ -59,7 +59,7 @@ var importers = map[string][]string{
 	"github.com/prometheus":    {"pkg/telemetry", "pkg/app"},
 	"github.com/hashicorp":     {"pkg/ingest"},
 	"github.com/google/uuid":   {"pkg/ingest"},
-	"golang.org/x":             {"pkg/ingest", "pkg/app/dev"},
+	"golang.org/x":             {"pkg/ingest", "pkg/app", "pkg/app/dev"},
 }
 
 // core may not even reach for the operating system.

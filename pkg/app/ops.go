@@ -3,34 +3,55 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tillhook/pkg/postgres"
+	"tillhook/pkg/secret"
 )
 
-// Ops is the operators' command line.
+// Ops is the operators' command line. ExitCode says how the program ends.
 func Ops(ctx context.Context, p Process) error {
-	o := &ops{process: p}
-	root := &cobra.Command{
-		Use:   "ops",
-		Short: "The operators' command line of tillhook",
-		Long: "The operators' command line of tillhook. It reads the same environment as the services.\n\n" +
-			"What would change or destroy data prints first what it would do; --commit does it.",
-		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if o.output != "table" && o.output != "json" {
-				return fmt.Errorf("--output %q: want table or json", o.output)
-			}
-			return nil
-		},
+	if err := refuseSecrets(p.Args); err != nil {
+		return err
 	}
+	o := &ops{process: p, now: time.Now}
+	root := o.group("ops", "The operators' command line of tillhook",
+		"The operators' command line of tillhook. It reads the same environment as the\n"+
+			"services: DATABASE_URL, and PAYMENT_CONFIG_ENC_KEY for what opens or seals\n"+
+			"secrets.\n\n"+
+			"What would change or destroy data prints first what it would do; --commit does\n"+
+			"it, and leaves a line in \"AuditEntry\" that says who it was.\n\n"+
+			"A secret is never an argument: it is asked for on a hidden prompt, or read with\n"+
+			"--stdin.\n\n"+
+			"Exit codes:\n"+
+			"  0  all is well\n"+
+			"  1  a check has found something, or the command has failed\n"+
+			"  2  wrong use: a flag, an argument, or a value that can't be right",
+		o.migrate(), o.restaurants(), o.secrets())
+	// cobra doesn't know how wide a terminal is.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", lineWidth)))
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if o.output != "table" && o.output != "json" {
+			return misuse("--output %q: want table or json", o.output)
+		}
+		return nil
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		hint := ""
+		if c.HasSubCommands() { // cobra looks at flags before it misses a command
+			hint = ", or the command before it is misspelt"
+		}
+		return misuse("%w%s; see: %s --help", err, hint, c.CommandPath())
+	})
 	root.PersistentFlags().StringVarP(&o.output, "output", "o", "table", "how to print: table or json")
-	root.AddCommand(o.migrate())
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -40,7 +61,79 @@ func Ops(ctx context.Context, p Process) error {
 
 type ops struct {
 	process Process
+	now     func() time.Time
 	output  string
+}
+
+// misuseError is a command that can't be meant as it was given.
+type misuseError struct{ error }
+
+func (e misuseError) Unwrap() error { return e.error }
+
+func misuse(format string, args ...any) error { return misuseError{fmt.Errorf(format, args...)} }
+
+// ExitCode is what a program should exit with after err: 0 without one, 2 for
+// wrong use of a command, else 1.
+func ExitCode(err error) int {
+	var wrong misuseError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong):
+		return 2
+	}
+	return 1
+}
+
+// refuseSecrets stops at once when an argument holds a secret. No message of
+// ours may repeat one, and whoever typed it must know what became of it.
+func refuseSecrets(args []string) error {
+	for _, arg := range args {
+		_, value, _ := strings.Cut(arg, "=")
+		for _, text := range []string{arg, value} {
+			if strings.Contains(text, "whsec_") || secretAPIKey(text) {
+				return misuse("an argument holds a secret: it is in the shell's history now, and every\n" +
+					"process here could read it. Make a new one in Stripe's Dashboard, and give it at\n" +
+					"the prompt or with --stdin")
+			}
+		}
+	}
+	return nil
+}
+
+// group is a command that only holds others.
+func (o *ops) group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+		// Without this, cobra prints the help for a misspelt command, and exits with 0.
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			hint := ""
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf(" (%s?)", strings.Join(near, ", "))
+			}
+			return misuse("there is no command %q%s; see: %s --help", args[0], hint, c.CommandPath())
+		},
+		// That is what SuggestionsFor wants.
+		SuggestionsMinimumDistance: 2,
+	}
+	c.AddCommand(commands...)
+	return c
+}
+
+// takes is the arguments that a command wants, by their names in its help.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		if len(names) == 0 {
+			return misuse("%s takes no argument; see: %s --help", c.CommandPath(), c.CommandPath())
+		}
+		return misuse("want: %s %s; see: %s --help", c.CommandPath(), strings.Join(names, " "), c.CommandPath())
+	}
 }
 
 // database opens what DATABASE_URL names, for the length of run.
@@ -49,103 +142,63 @@ func (o *ops) database(ctx context.Context, run func(context.Context, *postgres.
 	if err != nil {
 		return err
 	}
-	// A migration may take longer than any statement of a service.
-	db, err := postgres.Open(cfg.DatabaseURL, postgres.Options{Name: "tillhook ops", StatementTimeout: 24 * time.Hour})
+	return open(ctx, cfg, run)
+}
+
+// vault is database with the keys for the secrets in it. There may be none.
+func (o *ops) vault(ctx context.Context, run func(context.Context, *postgres.DB, *secret.Ring) error) error {
+	cfg, err := ReadConfig(o.process.Env, RoleOps)
+	if err != nil {
+		return err
+	}
+	ring, err := secret.ParseRing(cfg.EncKeys.Reveal())
+	if err != nil {
+		return fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err)
+	}
+	return open(ctx, cfg, func(ctx context.Context, db *postgres.DB) error { return run(ctx, db, ring) })
+}
+
+// sealingVault is vault for what must seal.
+func (o *ops) sealingVault(ctx context.Context, run func(context.Context, *postgres.DB, *secret.Ring) error) error {
+	return o.vault(ctx, func(ctx context.Context, db *postgres.DB, ring *secret.Ring) error {
+		if len(ring.Fingerprints()) == 0 {
+			return errors.New("PAYMENT_CONFIG_ENC_KEY: missing; no secret is stored in the clear.\n" +
+				"Use the services' own key, or make the first one with: openssl rand -hex 32")
+		}
+		return run(ctx, db, ring)
+	})
+}
+
+const (
+	// statementTimeout has room for a migration, which may take longer than any
+	// statement of a service.
+	statementTimeout = 24 * time.Hour
+	// connectTimeout is an operator's, who comes when the database is busy.
+	connectTimeout = 15 * time.Second
+)
+
+func open(ctx context.Context, cfg Config, run func(context.Context, *postgres.DB) error) error {
+	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{
+		Name: "tillhook ops", ConnectTimeout: connectTimeout, StatementTimeout: statementTimeout,
+	})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	return run(ctx, db)
+	err = run(ctx, db)
+	if postgres.SchemaMissing(err) {
+		err = fmt.Errorf("%w\nThe database's schema is missing, or older than this program: ops migrate up", err)
+	}
+	return err
 }
 
-func (o *ops) migrate() *cobra.Command {
-	group := &cobra.Command{Use: "migrate", Short: "Bring the database's schema up to date, or look at it"}
-	var commit bool
-	up := &cobra.Command{
-		Use: "up", Short: "Apply every pending migration", Args: cobra.NoArgs,
-		Long: "Applies every pending migration, under a lock, so that several may start at once.\n" +
-			"It only adds, and does nothing when the schema is up to date.",
-		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				done, err := db.MigrateUp(ctx)
-				if err != nil {
-					return err
-				}
-				return o.print(c.OutOrStdout(), done, "The schema is up to date.", "Applied")
-			})
-		},
-	}
-	down := &cobra.Command{
-		Use: "down", Short: "Take back the newest migration, with its data (needs --commit)", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				return o.migrateDown(ctx, c.OutOrStdout(), db, commit)
-			})
-		},
-	}
-	down.Flags().BoolVar(&commit, "commit", false, "do it; otherwise only say what would be done")
-	status := &cobra.Command{
-		Use: "status", Short: "List the migrations and when each was applied", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				all, err := db.MigrationStatus(ctx)
-				if err != nil {
-					return err
-				}
-				return o.print(c.OutOrStdout(), all, "There are no migrations.", "")
-			})
-		},
-	}
-	group.AddCommand(up, down, status)
-	return group
-}
-
-func (o *ops) migrateDown(ctx context.Context, w io.Writer, db *postgres.DB, commit bool) error {
-	if commit {
-		done, err := db.MigrateDown(ctx)
-		if err != nil {
-			return err
-		}
-		return o.print(w, done, "There is nothing to take back.", "Taken back")
-	}
-	all, err := db.MigrationStatus(ctx)
-	if err != nil {
-		return err
-	}
-	var newest []postgres.Migration
-	for _, m := range all {
-		if m.AppliedAt != nil {
-			newest = []postgres.Migration{m}
-		}
-	}
-	return o.print(w, newest, "There is nothing to take back.", "Would take back, with all data in its tables (add --commit)")
-}
-
-// print writes migrations as a table with a heading, or as JSON.
-func (o *ops) print(w io.Writer, all []postgres.Migration, none, heading string) error {
+// show prints v as JSON, or what table prints.
+func (o *ops) show(w io.Writer, v any, table func(io.Writer) error) error {
 	if o.output == "json" {
-		if all == nil {
-			all = []postgres.Migration{}
-		}
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(all)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
 	}
-	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, none)
-		return err
-	}
-	if heading != "" {
-		fmt.Fprintln(w, heading+":")
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "VERSION\tMIGRATION\tAPPLIED")
-	for _, m := range all {
-		applied := "pending"
-		if m.AppliedAt != nil {
-			applied = m.AppliedAt.UTC().Format("2006-01-02 15:04:05Z")
-		}
-		fmt.Fprintf(t, "%d\t%s\t%s\n", m.Version, m.Name, applied)
-	}
-	return t.Flush()
+	return table(w)
 }

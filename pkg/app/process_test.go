@@ -52,7 +52,7 @@ func (p *product) launch(name string, env ...string) *process {
 		p.Fatal(err)
 	}
 	c := &process{exec.Command(filepath.Join(dir, name)), &safeBuffer{}, make(chan error, 1)}
-	c.Env = append([]string{"DATABASE_URL=" + p.cfg.DatabaseURL, "REDIS_URL=" + p.cfg.RedisURL,
+	c.Env = append([]string{"DATABASE_URL=" + p.cfg.DatabaseURL.Reveal(), "REDIS_URL=" + p.cfg.RedisURL.Reveal(),
 		"PAYMENT_CONFIG_ENC_KEY=" + encKey, "APP_ENV=production"}, env...)
 	c.Stdout, c.Stderr = c.logs, c.logs
 	if err := c.Start(); err != nil {

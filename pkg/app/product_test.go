@@ -73,7 +73,7 @@ func start(t *testing.T, what parts) *product {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := postgres.Open(cfg.DatabaseURL, postgres.Options{Name: t.Name()})
+	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: t.Name()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,13 @@ package event
 
 import "time"
 
+// SecretUse says that a secret has verified a delivery.
+type SecretUse struct {
+	RestaurantID string
+	Fingerprint  string // of the secret, which stays unnamed
+	At           time.Time
+}
+
 // Config is a restaurant with its active Stripe configuration, the secrets as
 // they are stored: sealed, or as an operator's SQL left them.
 type Config struct {

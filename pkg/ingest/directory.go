@@ -40,8 +40,8 @@ const (
 	// How many deliveries that nobody's secret matched may make us look again
 	// at once. A genuine one follows a rotation, or a restaurant's first day;
 	// the rest is forged and must not keep the database busy.
-	looksPerSecond = 2
-	looksBurst     = 5
+	looksPerSecond = 5
+	looksBurst     = 20
 )
 
 // Directory holds all restaurants with their signing secrets in memory: a few
@@ -69,8 +69,9 @@ type tenant struct {
 }
 
 type signingSecret struct {
-	value   string
-	expires time.Time // zero for the current one
+	value       string
+	fingerprint string
+	expires     time.Time // zero for the current one
 }
 
 type snapshot struct {
@@ -126,21 +127,19 @@ func (d *Directory) Run(ctx context.Context) {
 }
 
 // Freshen makes sure that the configurations have been read since the given
-// time, and reports whether that took reading them anew: only then can the
-// answer differ. It does nothing if too many have asked.
-func (d *Directory) Freshen(ctx context.Context, since time.Time) (bool, error) {
+// time, unless too many have asked for that.
+func (d *Directory) Freshen(ctx context.Context, since time.Time) error {
 	if d.current.Load().asOf.After(since) {
-		return true, nil
-	}
-	if !d.looks.Allow() {
-		return false, nil
+		return nil
 	}
 	d.reading.Lock()
 	defer d.reading.Unlock()
-	if d.current.Load().asOf.After(since) {
-		return true, nil // another's look, which began late enough
+	// Another's look, if it began late enough, is as good. Only those who look
+	// for themselves use up the allowance.
+	if d.current.Load().asOf.After(since) || !d.looks.Allow() {
+		return nil
 	}
-	return true, d.read(ctx)
+	return d.read(ctx)
 }
 
 // Reload reads the configurations.
@@ -199,7 +198,7 @@ func (d *Directory) tenant(c event.Config) *tenant {
 			d.log.Error("signing secret can't be opened", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
 			return
 		}
-		t.secrets = append(t.secrets, signingSecret{value, expires})
+		t.secrets = append(t.secrets, signingSecret{value, d.vault.Fingerprint(value), expires})
 	}
 	if c.Secret == "" {
 		t.fault = "the configuration has no signing secret"

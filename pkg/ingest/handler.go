@@ -57,6 +57,7 @@ type handler struct {
 	writer    *writer
 	failures  *failures
 	examiner  *examiner
+	uses      *uses
 	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
 	metrics   *telemetry.Metrics
 	log       *slog.Logger
@@ -139,10 +140,13 @@ func (h *handler) verify(ctx context.Context, d *delivery) error {
 	}
 	// The secret may have been stored this moment, faster than its
 	// notification: a genuine delivery must not pay for that.
-	if fresh, err := h.directory.Freshen(ctx, arrived); err != nil || !fresh {
+	if err := h.directory.Freshen(ctx, arrived); err != nil {
 		return err
 	}
-	return h.match(ctx, d, h.directory.current.Load(), signature)
+	if now := h.directory.current.Load(); now != known {
+		return h.match(ctx, d, now, signature)
+	}
+	return nil
 }
 
 // match tries every live secret of every restaurant that d may be for,
@@ -162,6 +166,7 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 				if !s.expires.IsZero() {
 					d.signed = event.SignedPrevious
 				}
+				h.uses.note(t.restaurantID, s.fingerprint, now)
 			}
 		}
 	}

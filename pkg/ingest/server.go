@@ -26,6 +26,7 @@ type Config struct {
 	Queue     Queue
 	Directory *Directory
 	Lookup    Lookup
+	Uses      UseStore
 	Health    Health
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
@@ -57,6 +58,7 @@ type Server struct {
 	directory *Directory
 	writer    *writer
 	examiner  *examiner
+	uses      *uses
 	log       *slog.Logger
 }
 
@@ -71,7 +73,7 @@ func NewServer(cfg Config) *Server {
 		failures: newFailures(), allowed: cfg.AllowedSenders,
 		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
 	}
-	h.examiner = newExaminer(h)
+	h.examiner, h.uses = newExaminer(h), newUses(cfg.Uses, cfg.Log)
 	health := &healthHandler{health: cfg.Health, ready: cfg.Directory.Ready}
 	e := echo.New()
 	e.HTTPErrorHandler = answerError(cfg.Log)
@@ -84,7 +86,7 @@ func NewServer(cfg Config) *Server {
 	e.GET("/health", health.alive)
 	e.GET("/api/health/webhooks", health.webhooks)
 	return &Server{
-		directory: cfg.Directory, writer: h.writer, examiner: h.examiner, log: cfg.Log,
+		directory: cfg.Directory, writer: h.writer, examiner: h.examiner, uses: h.uses, log: cfg.Log,
 		http: &http.Server{
 			Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 			WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -104,6 +106,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer abandon()
 	var running sync.WaitGroup
 	running.Go(func() { s.directory.Run(background) })
+	running.Go(func() { s.uses.run(background) })
 	running.Go(func() { s.writer.run(work) })
 	examined := make(chan struct{})
 	go func() {

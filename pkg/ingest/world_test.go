@@ -175,7 +175,7 @@ func newReceiver(t testing.TB, w *world, idle bool) *receiver {
 	d := NewDirectory(w, vault{}, log)
 	d.now = func() time.Time { return epoch }
 	r.Server = NewServer(Config{
-		Format: format, Store: w, Queue: w, Directory: d, Lookup: w, Health: w,
+		Format: format, Store: w, Queue: w, Directory: d, Lookup: w, Health: w, Uses: &useStore{},
 		Metrics: r.metrics, Log: log, Now: func() time.Time { return epoch },
 	})
 	if w.configs != nil {

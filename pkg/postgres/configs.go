@@ -45,6 +45,20 @@ func (d *DB) SealSecret(ctx context.Context, configID, fingerprint, sealed strin
 	return nil
 }
 
+// PutSecretUses records when secrets were last used. The uses must be sorted
+// by restaurant and fingerprint.
+func (d *DB) PutSecretUses(ctx context.Context, uses []event.SecretUse) error {
+	n := len(uses)
+	restaurants, fingerprints, at := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.Int64Array, n)
+	for i, u := range uses {
+		restaurants[i], fingerprints[i], at[i] = u.RestaurantID, u.Fingerprint, u.At.UnixMicro()
+	}
+	if _, err := d.ExecContext(ctx, db.Query("secret_use_put"), restaurants, fingerprints, at); err != nil {
+		return fmt.Errorf("recording the use of secrets: %w", err)
+	}
+	return nil
+}
+
 // RestaurantOfOrder answers "" when there is no such order.
 func (d *DB) RestaurantOfOrder(ctx context.Context, orderID string) (string, error) {
 	var id string

@@ -91,7 +91,7 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(cfg.DatabaseURL, postgres.Options{Name: "tillhook dev"})
+	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook dev"})
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func encryptionKey(environ []string, home string) (string, error) {
 // openRestaurants makes the restaurants, or finds those of an earlier run with
 // their secrets, so that an endpoint that was set up by hand goes on working.
 func openRestaurants(ctx context.Context, cfg app.Config, db *postgres.DB) ([]*restaurant, error) {
-	ring, err := secret.ParseRing(cfg.EncKeys)
+	ring, err := secret.ParseRing(cfg.EncKeys.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err)
 	}

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"tillhook/pkg/secret"
+)
+
+// The lengths of a signing secret, in characters. Stripe's have 38; the rest
+// is room for what it may give out some day.
+const (
+	minSecret = 20
+	maxSecret = 255
+)
+
+// readSecret reads a signing secret from a hidden prompt, or from stdin.
+func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string) (secret.Text, error) {
+	terminal := o.terminal()
+	switch {
+	case fromStdin && terminal != nil:
+		return "", misuse("--stdin is for a pipe or a file: leave it out, and be asked")
+	case !fromStdin && terminal == nil:
+		return "", misuse("there is no terminal to ask for the secret on; hand it over with --stdin")
+	}
+	var text []byte
+	var err error
+	if fromStdin {
+		// Enough to notice that it is too long, blanks around it included.
+		text, err = io.ReadAll(io.LimitReader(o.process.Stdin, 4*maxSecret))
+	} else {
+		text, err = o.askHidden(ctx, terminal, prompt)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the secret: %w", err)
+	}
+	plain := strings.TrimSpace(string(text))
+	return secret.Text(plain), checkSigningSecret(plain)
+}
+
+// terminal is the terminal on stdin, nil if there is none.
+func (o *ops) terminal() *os.File {
+	if f, ok := o.process.Stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
+// askHidden prompts on stderr, as stdout may be a file.
+func (o *ops) askHidden(ctx context.Context, terminal *os.File, prompt string) ([]byte, error) {
+	fd := int(terminal.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(o.process.Stderr, prompt)
+	text, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, state)) // ReadPassword is still at it
+	}
+	fmt.Fprintln(o.process.Stderr)
+	return text, err
+}
+
+// confirm asks a question, if there is a terminal, and reports whether the
+// answer was yes.
+func (o *ops) confirm(ctx context.Context, question string) (bool, error) {
+	terminal := o.terminal()
+	if terminal == nil {
+		return true, nil // --commit and --stdin are clear enough
+	}
+	fmt.Fprint(o.process.Stderr, question+" [y/N] ")
+	line, err := await(ctx, func() ([]byte, error) { return bufio.NewReader(terminal).ReadBytes('\n') })
+	if err != nil && !errors.Is(err, io.EOF) {
+		fmt.Fprintln(o.process.Stderr)
+		return false, err
+	}
+	answer := strings.ToLower(strings.TrimSpace(string(line)))
+	return answer == "y" || answer == "yes", nil
+}
+
+// await is read, or the end of ctx: a read from a terminal can't be cancelled,
+// and Ctrl-C has to work at a prompt. The program ends then, and the read with it.
+func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := read()
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, errors.New("interrupted; nothing was changed")
+	}
+}
+
+// checkSigningSecret says what is wrong with a secret, and where the right one
+// is, without repeating any of it.
+func checkSigningSecret(plain string) error {
+	const where = "Stripe's Dashboard has it under Developers > Webhooks > the endpoint > Reveal"
+	if plain == "" {
+		return misuse("no secret was entered")
+	}
+	if kind := otherKind(plain); kind != "" {
+		return misuse("this is %s, not a signing secret (whsec_…).\n%s", kind, where)
+	}
+	if !strings.HasPrefix(plain, "whsec_") {
+		return misuse("this is no signing secret: it does not begin with whsec_.\n%s", where)
+	}
+	for _, r := range plain {
+		if r <= ' ' || r > '~' {
+			return misuse("the secret has a blank, a line break or a letter with an accent in it:\nmore was copied than the secret, or it was cut in two")
+		}
+	}
+	if len(plain) < minSecret || len(plain) > maxSecret {
+		return misuse("the secret has %d characters, not %d to %d: was it copied whole?", len(plain), minSecret, maxSecret)
+	}
+	return nil
+}
+
+// otherKinds are what the Dashboard shows beside signing secrets.
+var otherKinds = []struct{ prefix, name string }{
+	{"sk_", "a secret API key (sk_…)"},
+	{"rk_", "a restricted API key (rk_…)"},
+	{"pk_", "a publishable API key (pk_…)"},
+	{"we_", "the id of an endpoint (we_…)"},
+	{"acct_", "the id of an account (acct_…)"},
+}
+
+// otherKind names what text is when it isn't a signing secret, "" if nobody
+// can tell.
+func otherKind(text string) string {
+	for _, k := range otherKinds {
+		if strings.HasPrefix(text, k.prefix) {
+			return k.name
+		}
+	}
+	return ""
+}
+
+// secretAPIKey reports whether an argument is one. An id may begin with sk_
+// too, but no more than that.
+func secretAPIKey(arg string) bool {
+	for _, prefix := range []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"} {
+		if strings.HasPrefix(arg, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,171 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// lineWidth is the terminal that output is made for.
+const lineWidth = 80
+
+// table is columns of text, two blanks apart. If it is wider than a terminal,
+// the column elastic gives way, if it is a column; its whole text is in the JSON.
+type table struct {
+	columns []string
+	right   []int // numbers of columns that are aligned to the right
+	elastic int
+	rows    [][]string
+}
+
+// minElastic is what is left of the elastic column at the least.
+const minElastic = 10
+
+func (t *table) add(cells ...string) {
+	for i := range cells {
+		cells[i] = printable(cells[i])
+	}
+	t.rows = append(t.rows, cells)
+}
+
+func (t *table) write(w io.Writer) error {
+	widths, total := make([]int, len(t.columns)), -2
+	for _, row := range append([][]string{t.columns}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, n := range widths {
+		total += n + 2
+	}
+	if excess := total - lineWidth; excess > 0 && t.elastic >= 0 {
+		widths[t.elastic] = min(widths[t.elastic], max(minElastic, widths[t.elastic]-excess))
+	}
+	for _, row := range append([][]string{t.columns}, t.rows...) {
+		var line strings.Builder
+		for i, cell := range row {
+			cell = cut(cell, widths[i])
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if slices.Contains(t.right, i) {
+				cell, pad = pad+cell, ""
+			}
+			line.WriteString(cell + pad + "  ")
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fact is a labelled line; a long text goes on under itself.
+type fact struct{ label, text string }
+
+func writeFacts(w io.Writer, facts []fact) {
+	wide := 0
+	for _, f := range facts {
+		wide = max(wide, len(f.label))
+	}
+	for _, f := range facts {
+		writeHanging(w, fmt.Sprintf("  %-*s  ", wide, f.label), f.text)
+	}
+}
+
+// writeHanging writes text after start, broken at blanks where the terminal
+// ends, each line as far in as the first.
+func writeHanging(w io.Writer, start, text string) {
+	indent := utf8.RuneCountInString(start)
+	line := start
+	used := indent
+	for word := range strings.FieldsSeq(printable(text)) {
+		n := utf8.RuneCountInString(word)
+		if used > indent && used+1+n > lineWidth {
+			fmt.Fprintln(w, line)
+			line, used = strings.Repeat(" ", indent), indent
+		}
+		if used > indent {
+			line, used = line+" ", used+1
+		}
+		line, used = line+word, used+n
+	}
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}
+
+// printable is text that can't command a terminal: names come from people.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}
+
+func cut(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return strings.TrimRight(string(runes[:width-1]), " ") + "…"
+	}
+	return text
+}
+
+// span is a time with one unit, rounded down, so that it says what has passed.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 4*24*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	}
+	return fmt.Sprintf("%d d", d/(24*time.Hour))
+}
+
+// left is a time with one unit, rounded up, so that a fresh overlap of 72 h
+// has 72 h left.
+func left(d time.Duration) string {
+	unit := time.Second
+	switch {
+	case d > 4*24*time.Hour:
+		unit = 24 * time.Hour
+	case d > 2*time.Hour:
+		unit = time.Hour
+	case d > 2*time.Minute:
+		unit = time.Minute
+	}
+	return span((d + unit - 1).Truncate(unit))
+}
+
+// ago is how long before now t was.
+func ago(now time.Time, t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return span(now.Sub(*t)) + " ago"
+}
+
+// clockTime is a time to the second, in UTC.
+func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// utc is a time for JSON: RFC 3339 in UTC, to the second.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC().Truncate(time.Second)
+	return &u
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		d          time.Duration
+		span, left string
+	}{
+		{-time.Second, "0 s", "0 s"},
+		{119*time.Second + time.Millisecond, "119 s", "2 min"},
+		{2*time.Minute - 1, "119 s", "2 min"},
+		{time.Hour - 1, "59 min", "60 min"},
+		{72*time.Hour - time.Millisecond, "71 h", "72 h"},
+		{72 * time.Hour, "72 h", "72 h"},
+		{4*day - 1, "95 h", "4 d"},
+		{30*day - time.Second, "29 d", "30 d"},
+	} {
+		if got := span(c.d); got != c.span {
+			t.Errorf("span(%s) = %s, want %s", c.d, got, c.span)
+		}
+		if got := left(c.d); got != c.left {
+			t.Errorf("left(%s) = %s, want %s", c.d, got, c.left)
+		}
+	}
+}
+
+func TestTableGivesWayInOneColumn(t *testing.T) {
+	t.Parallel()
+	make := func(elastic int) []string {
+		tab := table{columns: []string{"A", "NAME", "N"}, elastic: elastic, right: []int{2}}
+		tab.add(strings.Repeat("a", 40), strings.Repeat("é", 60), "1")
+		tab.add("b", "short", "22")
+		var out strings.Builder
+		if err := tab.write(&out); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(out.String(), "\n")
+	}
+	got := make(1)
+	if n := len([]rune(got[1])); n != lineWidth || !strings.HasSuffix(got[1], "é…   1") {
+		t.Errorf("%d characters: %s", n, got[1])
+	}
+	if got := make(-1); len([]rune(got[1])) != 40+2+60+2+2 {
+		t.Errorf("cut: %s", got[1])
+	}
+}
+
+// The clock of the machine that checks is the one that a service has.
+func TestCompareClocks(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	const remedy = "check NTP on both (timedatectl): beyond 5 min, deliveries are refused as too old or from the future"
+	for _, c := range []struct {
+		name         string
+		tour, theirs time.Duration // how long reading took, and how far they are from its middle
+		text         string
+		faults       []fault
+	}{
+		{"together", 0, 0, "agrees with the database's", []fault{}},
+		{"a slow link", 8 * time.Second, 0, "agrees with the database's", []fault{}},
+		{"5 s", 0, 5 * time.Second, "5.0 s behind the database's", []fault{}},
+		{"6 s behind", 0, 6 * time.Second, "6.0 s behind the database's", []fault{{"this machine's clock is 6s behind the database's", remedy}}},
+		{"an hour ahead", time.Second, -time.Hour, "3600.0 s ahead of the database's", []fault{{"this machine's clock is 1h0m0s ahead of the database's", remedy}}},
+	} {
+		got := compareClocks(now, now.Add(c.tour), now.Add(c.tour/2+c.theirs))
+		if diff := cmp.Diff(c.faults, got.Faults); diff != "" || got.String() != c.text {
+			t.Errorf("%s: %s (-want +got)\n%s", c.name, got, diff)
+		}
+	}
+}
