@@ -46,7 +46,7 @@ func TestTheCauseOfARefusalIsFound(t *testing.T) {
 		{"unknown", "", sign("whsec_mistyped", body), body, "mistyped"},
 		{"retired_secret", retire, sign(p.secrets["a"], body), body, "the old endpoint still delivers"},
 		{"api_key", `UPDATE "RestaurantPaymentConfig" SET "webhookSecret" = 'sk_live_pasted' WHERE "restaurantId" = 'a'`,
-			sign("whsec_of_a_2", body), body, "is an API key"},
+			sign("whsec_of_the_new_endpoint", body), body, "is an API key"},
 		{"no_config", `UPDATE "RestaurantPaymentConfig" SET "isActive" = false WHERE "restaurantId" = 'a'`,
 			sign("whsec_of_a_2", body), body, "no active Stripe configuration"},
 	} {
