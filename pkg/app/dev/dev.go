@@ -210,10 +210,10 @@ func listen(fromEnv, fromFlag int) (net.Listener, error) {
 func ownFolder(dir string) (string, error) {
 	if dir == "" {
 		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
 		dir = filepath.Join(cache, "tillhook")
+		if err != nil { // no HOME, as in a container
+			dir = filepath.Join(os.TempDir(), fmt.Sprintf("tillhook-%d", os.Getuid()))
+		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("making %s: %w", dir, err)
