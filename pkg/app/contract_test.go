@@ -127,6 +127,16 @@ func TestContract(t *testing.T) {
 		}
 	})
 
+	t.Run("other methods, and what every answer says to browsers", func(t *testing.T) {
+		for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "HEAD"} {
+			got := p.do(method, endpoint, "", nil)
+			if got.status != 405 || got.header.Get("X-Content-Type-Options") != "nosniff" ||
+				got.header.Get("Cache-Control") != "no-store" || got.header.Get("Content-Security-Policy") == "" {
+				t.Errorf("%s: %d %v", method, got.status, got.header)
+			}
+		}
+	})
+
 	t.Run("health", func(t *testing.T) {
 		if got := p.get("/health"); got.status != 200 || got.body != `{"status":"ok"}` {
 			t.Errorf("%d %s", got.status, got.body)

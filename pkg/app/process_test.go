@@ -122,6 +122,13 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 		})
 	}
 	<-underway
+	// Someone who has begun a delivery and doesn't go on must not keep it.
+	slow, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	fmt.Fprintf(slow, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{", endpoint)
 	first.terminate(t)
 	ingest.terminate(t)
 	senders.Wait()

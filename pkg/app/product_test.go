@@ -206,14 +206,14 @@ func (p *product) do(method, path, signature string, body []byte) answer {
 }
 
 // eventually waits for what another process does: there is no signal to wait
-// for, so it looks again and again, for a minute at the most.
+// for, so it looks again and again, for two minutes at the most.
 func (p *product) eventually(what string, ok func() bool) {
 	p.Helper()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); !ok(); <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			p.Fatalf("not within a minute: %s", what)
+			p.Fatalf("not within two minutes: %s", what)
 		}
 	}
 }

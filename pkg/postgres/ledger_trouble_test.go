@@ -1,0 +1,97 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+)
+
+// Somebody has an order open in psql: its events wait, nobody else's do.
+func TestAnOrderThatSomebodyHoldsKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o2', 'r', 2500, 'usd')`)
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o2', 'cs_test_2', 2500, 'usd')`)
+	held := w.event("1", "r", linked)
+	byOrder := w.event("2", "r", order.Contribution{OrderID: "o", Facts: order.Facts{Expired: true}})
+	free := w.event("3", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_2", Evidence: []order.Money{paid}}})
+	tx, err := w.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(`UPDATE "Order" SET status = status WHERE id = 'o'`); err != nil {
+		t.Fatal(err)
+	}
+	results := w.settle(held, byOrder, free)
+	for _, r := range results[:2] {
+		if !errors.Is(r.Err, order.ErrBusy) || !event.IsUnavailable(r.Err) {
+			t.Errorf("the held order's event: %+v", r)
+		}
+	}
+	if results[2].Err != nil || results[2].Outcome != event.Applied {
+		t.Errorf("the other order's event: %+v", results[2])
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(held)
+	if got := get[string](t, w.DB, `SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM "Order"`); got != "o PAID, o2 PAID" {
+		t.Error(got)
+	}
+}
+
+// A payment that is named but not there yet is waited for: any other of the
+// order would be a guess.
+func TestANamedPaymentIsTheOnlyOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.event("1", "r", order.Contribution{OrderID: "o", PaymentID: "p2", Facts: order.Facts{Intent: "pi_2", Evidence: []order.Money{paid}}})
+	if r := w.settle(a); !errors.Is(r[0].Err, order.ErrUnknownPayment) {
+		t.Fatal(r)
+	}
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", amount, currency) VALUES ('p2', 'o', 2500, 'usd')`)
+	w.settle(a)
+	if got := get[string](t, w.DB, `SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM "Payment"`); got != "p PENDING, p2 COMPLETED" {
+		t.Error(got)
+	}
+}
+
+func TestThePaymentsModeIsLearned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	live := func() string {
+		return get[string](t, w.DB, `SELECT coalesce(livemode::text, 'unknown') FROM "Payment" WHERE id = 'p2'`)
+	}
+	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o2', 'r', 2500, 'usd')`)
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", amount, currency) VALUES ('p2', 'o2', 2500, 'usd')`)
+	states := []string{live()}
+	exec(t, w.DB, `UPDATE "Payment" SET "providerPaymentId" = 'cs_live_1' WHERE id = 'p2'`)
+	states = append(states, live())
+	exec(t, w.DB, `UPDATE "Payment" SET "providerPaymentId" = 'pi_1', livemode = NULL WHERE id = 'p2'`)
+	a := w.event("1", "r", order.Contribution{PaymentID: "p2", Facts: order.Facts{Intent: "pi_1", Evidence: []order.Money{paid}}})
+	w.settle(a) // an event of test mode
+	states = append(states, live())
+	if diff := cmp.Diff([]string{"unknown", "true", "false"}, states); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// What one payment's row can't be read for must not keep others from theirs.
+func TestUnreadableFactsAreOnePaymentsTrouble(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	exec(t, w.DB, `UPDATE "Payment" SET facts = '[]'`)
+	a := w.event("1", "r", linked)
+	_, err := w.Settle(context.Background(), []event.Attempt{a}, func(s event.Stored) (order.Contribution, error) {
+		return w.reads[s.ProviderEventID]()
+	})
+	if !errors.Is(err, event.ErrUnstorable) || !strings.Contains(err.Error(), "facts of payment p") {
+		t.Error(err)
+	}
+}
