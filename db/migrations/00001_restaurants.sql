@@ -48,6 +48,9 @@ BEGIN
     NEW."webhookSecret" := NULLIF(btrim(NEW."webhookSecret", E' \t\r\n'), '');
     IF TG_OP = 'UPDATE' THEN
         NEW."updatedAt" := now();
+        IF NEW."previousWebhookSecret" IS NULL THEN
+            NEW."previousWebhookSecretFingerprint" := NULL;
+        END IF;
         IF NEW."webhookSecret" IS NOT DISTINCT FROM OLD."webhookSecret" THEN
             RETURN NEW;
         END IF;
@@ -71,11 +74,8 @@ BEGIN
         RETURN NEW;
     END IF;
     IF NEW."webhookSecretFingerprint" IS NOT DISTINCT FROM OLD."webhookSecretFingerprint" THEN
-        -- The same secret in another form. Someone who writes the plaintext
-        -- of a sealed secret again keeps it sealed.
-        IF NEW."webhookSecret" LIKE 'whsec\_%' THEN
-            NEW."webhookSecret" := OLD."webhookSecret";
-        END IF;
+        -- The same secret in another form: no rotation. The plaintext of a
+        -- sealed one counts, for the key that sealed it may be lost.
         RETURN NEW;
     END IF;
     NEW."webhookSecretSetAt" := now();

@@ -54,8 +54,9 @@ type Directory struct {
 	now     func() time.Time
 	current atomic.Pointer[snapshot]
 
-	reading sync.Mutex // one reader at a time, and asOf never goes back
-	looks   *rate.Limiter
+	reading  sync.Mutex // one reader at a time, and asOf never goes back
+	looks    *rate.Limiter
+	reported map[string]string // by secret: the fault that is in the log already
 }
 
 // tenant is a restaurant that a delivery may be for.
@@ -83,7 +84,7 @@ type snapshot struct {
 // NewDirectory makes an empty directory; Run fills it and keeps it fresh.
 func NewDirectory(configs Configs, vault Vault, log *slog.Logger) *Directory {
 	return &Directory{configs: configs, vault: vault, log: log, now: time.Now,
-		looks: rate.NewLimiter(looksPerSecond, looksBurst)}
+		looks: rate.NewLimiter(looksPerSecond, looksBurst), reported: map[string]string{}}
 }
 
 // Ready reports whether the configurations have been read once.
@@ -189,15 +190,23 @@ func (d *Directory) tenant(c event.Config) *tenant {
 	}
 	open := func(stored string, expires time.Time) {
 		value, err := d.vault.Open(stored, c.ID)
+		which := c.ID + " current"
+		if !expires.IsZero() {
+			which = c.ID + " previous"
+		}
 		if err != nil {
 			if expires.IsZero() { // an old one that doesn't open is no loss once it is past its time
 				t.fault, t.sealed = fmt.Sprintf("the signing secret can't be opened: %v", err), true
 			} else if d.now().After(expires) {
 				return
 			}
-			d.log.Error("signing secret can't be opened", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
+			if d.reported[which] != err.Error() { // not at every reading
+				d.reported[which] = err.Error()
+				d.log.Error("signing secret can't be opened", "restaurant", c.RestaurantID, "config", c.ID, "error", err)
+			}
 			return
 		}
+		delete(d.reported, which)
 		t.secrets = append(t.secrets, signingSecret{value, d.vault.Fingerprint(value), expires})
 	}
 	if c.Secret == "" {
