@@ -116,10 +116,13 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
 	}, db, tasks, metrics, log)
 
+	waker := worker.NewWaker(db, tasks, log)
+
 	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error {
 		roles, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		running.Go(func() { recoverer.Run(roles) })
+		running.Go(func() { waker.Run(roles) })
 		running.Go(func() { keepPartitions(roles, db, log) })
 		// The applier outlives ctx: tasks under way still need it.
 		running.Go(func() { processor.Run(context.WithoutCancel(ctx)) })

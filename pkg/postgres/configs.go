@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/lib/pq"
 
@@ -85,32 +84,7 @@ func (d *DB) RestaurantsOfObjects(ctx context.Context, objectIDs []string) ([]st
 // WatchConfigs calls changed whenever a configuration was written, and after
 // every lost connection, when it may have been. It returns when ctx ends.
 func (d *DB) WatchConfigs(ctx context.Context, changed func()) error {
-	// An error is not reported here: a nil notification follows when the
-	// connection is back, and readers poll in between.
-	l := pq.NewListener(d.dsn, 100*time.Millisecond, 5*time.Second, nil)
-	// Listen waits for the first connection, however long that takes: only
-	// closing wakes it.
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	defer l.Close()
-	if err := l.Listen("tillhook_config"); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("listening for changed configurations: %w", err)
-	}
-	// A dead connection is found by a ping, not by silence.
-	ping := time.NewTicker(15 * time.Second)
-	defer ping.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-l.Notify:
-			changed()
-		case <-ping.C:
-			go func() { _ = l.Ping() }() // its error makes the listener reconnect, which is all we want
-		}
-	}
+	return d.listen(ctx, "tillhook_config", func(*pq.Notification) { changed() })
 }
 
 // withoutDetail keeps of a server error what can't hold a value of the row.

@@ -73,6 +73,9 @@ func (s *settlement) run(ctx context.Context, read func(event.Stored) (order.Con
 	if err := s.refuseForeign(ctx, settled); err != nil {
 		return fmt.Errorf("looking at unplaced events: %w", err)
 	}
+	if err := s.putWaiting(ctx, settled); err != nil {
+		return fmt.Errorf("noting what events wait for: %w", err)
+	}
 	for i, r := range settled {
 		s.results[s.at[i]] = r
 	}
@@ -148,6 +151,9 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 	}
 	if len(ids) == 0 {
 		return nil
+	}
+	if err := s.endWaiting(ctx, ids); err != nil {
+		return err
 	}
 	_, err := s.tx.ExecContext(ctx, db.Query("event_finish"), pq.StringArray(ids), pq.Int64Array(seconds),
 		pq.StringArray(status), pq.StringArray(outcomes), pq.StringArray(reasons), pq.Int64Array(numbers),

@@ -113,6 +113,32 @@ func (q *Queue) Requeue(ctx context.Context, ref event.Ref, eventType string) (b
 	return q.enqueue(ctx, ref, eventType)
 }
 
+// RunNow makes the task of a waiting event run at once instead of at the end
+// of its backoff. It reports false for a task that is being worked on: that
+// attempt may have begun before there was a reason to try again.
+func (q *Queue) RunNow(ctx context.Context, ref event.Ref, eventType string) (bool, error) {
+	name := queueOf(eventType)
+	info, err := q.inspector.GetTaskInfo(name, ref.ID)
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		_, err = q.enqueue(ctx, ref, eventType) // Redis has lost it
+		return err == nil, err
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking at task %s: %w", ref.ID, err)
+	}
+	switch info.State {
+	case asynq.TaskStatePending:
+		return true, nil
+	case asynq.TaskStateActive:
+		return false, nil
+	}
+	// Another worker may have been faster, which is as good.
+	if err := q.inspector.RunTask(name, ref.ID); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+		return false, fmt.Errorf("running task %s: %w", ref.ID, err)
+	}
+	return true, nil
+}
+
 func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (made bool, err error) {
 	body, err := json.Marshal(payload{ref.ID, ref.OccurredAt.Unix()})
 	if err != nil {

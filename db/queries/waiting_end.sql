@@ -1,0 +1,1 @@
+DELETE FROM "WaitingEvent" WHERE "eventId" = ANY($1::text[])

@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"tillhook/db"
+	"tillhook/pkg/event"
+	"tillhook/pkg/order"
+)
+
+// putWaiting notes what the unplaced events of the batch wait for, so that
+// whoever makes one of those names known wakes them.
+func (s *settlement) putWaiting(ctx context.Context, results []order.Result) error {
+	var n names
+	var ids, types pq.StringArray
+	var seconds pq.Int64Array
+	for i, r := range results {
+		if !errors.Is(r.Err, order.ErrUnknownPayment) {
+			continue
+		}
+		n.add(s.entries[i])
+		a := s.attempts[s.at[i]]
+		for len(ids) < len(n.ids) {
+			ids, types = append(ids, a.ID), append(types, s.entries[i].Type)
+			seconds = append(seconds, a.OccurredAt.Unix())
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := s.tx.ExecContext(ctx, db.Query("waiting_put"), n.restaurants, n.ids, ids, seconds, types)
+	return err
+}
+
+// endWaiting forgets the events that are finished. Those of a first attempt
+// have never waited.
+func (s *settlement) endWaiting(ctx context.Context, finished []string) error {
+	ids := make(pq.StringArray, 0, len(finished))
+	for _, a := range s.attempts {
+		for _, id := range finished {
+			if a.ID == id && a.Number > 1 {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := s.tx.ExecContext(ctx, db.Query("waiting_end"), ids)
+	return err
+}
+
+// WatchWaiting calls wake for every event whose payment may be known now, until
+// ctx ends. One that is missed while the connection is away comes back by its
+// own backoff.
+func (d *DB) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error {
+	return d.listen(ctx, "tillhook_waiting", func(n *pq.Notification) {
+		if n == nil {
+			return
+		}
+		if e, ok := parseWaiting(n.Extra); ok {
+			wake(e)
+		}
+	})
+}
+
+// parseWaiting reads "id seconds type", as the trigger writes it.
+func parseWaiting(text string) (event.Unfinished, bool) {
+	fields := strings.SplitN(text, " ", 3)
+	if len(fields) != 3 {
+		return event.Unfinished{}, false
+	}
+	seconds, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return event.Unfinished{}, false
+	}
+	return event.Unfinished{Ref: event.Ref{ID: fields[0], OccurredAt: time.Unix(seconds, 0)}, Type: fields[2]}, true
+}
+
+// listen calls got with every notification on a channel, and with nil after a
+// lost connection is back, until ctx ends.
+func (d *DB) listen(ctx context.Context, channel string, got func(*pq.Notification)) error {
+	// An error is not reported here: a nil notification follows when the
+	// connection is back.
+	l := pq.NewListener(d.dsn, 100*time.Millisecond, 5*time.Second, nil)
+	// Listen waits for the first connection, however long that takes: only
+	// closing wakes it.
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	defer l.Close()
+	if err := l.Listen(channel); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("listening on %s: %w", channel, err)
+	}
+	// A dead connection is found by a ping, not by silence.
+	ping := time.NewTicker(15 * time.Second)
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case n := <-l.Notify:
+			got(n)
+		case <-ping.C:
+			go func() { _ = l.Ping() }() // its error makes the listener reconnect, which is all we want
+		}
+	}
+}

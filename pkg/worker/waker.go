@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"tillhook/pkg/event"
+)
+
+// Waiting says which waiting events have a reason to be tried again.
+type Waiting interface {
+	// WatchWaiting calls wake for each, until ctx ends.
+	WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error
+}
+
+// Runner makes an event's task run at once. It reports false while the task is
+// being worked on.
+type Runner interface {
+	RunNow(ctx context.Context, ref event.Ref, eventType string) (bool, error)
+}
+
+const (
+	// What doesn't fit is not lost, but comes back by its own backoff.
+	maxWoken = 1024
+
+	// An attempt that is under way when its payment appears may have looked
+	// too early. It is over within moments; then the event is tried again.
+	wakeAgain    = 500 * time.Millisecond
+	wakeAttempts = 4
+)
+
+// Waker drives events on the moment that their payment is known: one that has
+// overtaken its payment would otherwise sleep for hours after a long wait.
+type Waker struct {
+	waiting Waiting
+	queue   Runner
+	log     *slog.Logger
+}
+
+// NewWaker makes a waker.
+func NewWaker(w Waiting, q Runner, log *slog.Logger) *Waker {
+	return &Waker{waiting: w, queue: q, log: log}
+}
+
+// woken is an event on its way to be tried again.
+type woken struct {
+	event.Unfinished
+	tries int
+}
+
+// Run wakes until ctx ends.
+func (w *Waker) Run(ctx context.Context) {
+	queue := make(chan woken, maxWoken)
+	offer := func(e woken) {
+		select {
+		case queue <- e:
+		default:
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := w.waiting.WatchWaiting(ctx, func(e event.Unfinished) { offer(woken{Unfinished: e}) })
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn("waiting events come back by their backoff only", "error", err)
+		}
+	}()
+	defer func() { <-done }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-queue:
+			started, err := w.queue.RunNow(ctx, e.Ref, e.Type)
+			if err != nil && ctx.Err() == nil {
+				w.log.Warn("a waiting event was not woken", "id", e.ID, "error", err)
+			}
+			if e.tries++; err == nil && !started && e.tries < wakeAttempts {
+				time.AfterFunc(wakeAgain, func() { offer(e) })
+			}
+		}
+	}
+}
