@@ -1,0 +1,204 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/postgres"
+)
+
+func (o *ops) events() *cobra.Command {
+	return o.group("events", "Search, read and replay stored events", "", o.listEvents(), o.showEvent(), o.replayEvents())
+}
+
+// eventStatuses are the values of --status.
+var eventStatuses = []string{string(event.Processing), string(event.Completed), string(event.Failed),
+	string(event.VerificationFailed), string(event.NoConfig)}
+
+// eventFlags are a filter as flags.
+type eventFlags struct {
+	status, eventType, restaurant, order, since, until string
+	limit                                              int
+}
+
+func (f *eventFlags) add(c *cobra.Command, limit int) {
+	flags := c.Flags()
+	flags.StringVar(&f.status, "status", "", "only this status: "+strings.Join(eventStatuses, ", "))
+	flags.StringVar(&f.eventType, "type", "", "only this `type`; charge.* is all that begin so")
+	flags.StringVar(&f.restaurant, "restaurant", "", "only this restaurant's, by slug or id")
+	flags.StringVar(&f.order, "order", "", "only those that changed this order, by `id`")
+	flags.StringVar(&f.since, "since", "", "only those stored since then: 6h ago, or a `time` such as 2026-01-31T18:00:00Z")
+	flags.StringVar(&f.until, "until", "", "only those stored before then, a `time` likewise")
+	flags.IntVar(&f.limit, "limit", limit, "no more than so many, the newest")
+}
+
+func (f *eventFlags) filter(now time.Time, ids []string) (postgres.EventFilter, error) {
+	out := postgres.EventFilter{IDs: ids, Status: strings.ToUpper(f.status), Restaurant: f.restaurant, Order: f.order, Limit: f.limit}
+	if out.Status != "" && !slices.Contains(eventStatuses, out.Status) {
+		return out, misuse("--status %q: want one of %s", f.status, strings.Join(eventStatuses, ", "))
+	}
+	if f.limit < 1 {
+		return out, misuse("--limit: want a positive number")
+	}
+	// _ and % mean something in the pattern, and _ stands in many types.
+	out.Type = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.eventType)
+	if beginning, ok := strings.CutSuffix(out.Type, "*"); ok {
+		out.Type = beginning + "%"
+	}
+	var err error
+	if out.Since, err = pointInTime("--since", f.since, now); err != nil {
+		return out, err
+	}
+	out.Until, err = pointInTime("--until", f.until, now)
+	return out, err
+}
+
+// pointInTime reads a time, or how long ago it was.
+func pointInTime(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(strings.TrimSuffix(text, " ago")); err == nil {
+		return now.Add(-d.Abs()), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, misuse("%s %q: want how long ago, such as 6h or 90m, or a time such as 2026-01-31T18:00:00Z", flag, text)
+	}
+	return t, nil
+}
+
+func (o *ops) listEvents() *cobra.Command {
+	var f eventFlags
+	c := &cobra.Command{
+		Use: "list", Short: "List stored events, newest first", Args: takes(),
+		Example: "  ops events list --status FAILED --since 24h\n  ops events list --order order-1 -o json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			filter, err := f.filter(o.now(), nil)
+			if err != nil {
+				return err
+			}
+			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+				all, err := db.Events(ctx, filter)
+				if err != nil {
+					return err
+				}
+				return o.show(c.OutOrStdout(), all, func(w io.Writer) error { return o.writeEvents(w, all) })
+			})
+		},
+	}
+	f.add(c, 50)
+	return c
+}
+
+func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "No event is like that.")
+		return err
+	}
+	t := table{columns: []string{"AGE", "STATUS", "EVENT", "TYPE"}, elastic: 3}
+	now := o.now()
+	for _, e := range all {
+		status := e.Status
+		if e.Outcome != "" {
+			status = e.Outcome // COMPLETED says less
+		}
+		name := e.ProviderEventID
+		if name == "" || e.Status == string(event.VerificationFailed) {
+			name = e.ID // what Stripe's id would be is only the sender's word
+		}
+		t.add(span(now.Sub(e.CreatedAt)), status, name, e.Type)
+	}
+	return t.write(w)
+}
+
+func (o *ops) showEvent() *cobra.Command {
+	var payload bool
+	c := &cobra.Command{
+		Use: "show EVENT", Short: "Show one event, by our id or Stripe's", Args: takes("EVENT"),
+		Long: "Shows what became of one event. The payload holds the customer's data, and is\n" +
+			"shown only with --payload.",
+		Example: "  ops events show evt_1Nabc\n  ops events show evt_1Nabc --payload",
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+				return o.showEventOf(ctx, c.OutOrStdout(), db, args[0], payload)
+			})
+		},
+	}
+	c.Flags().BoolVar(&payload, "payload", false, "also the body that Stripe sent")
+	return c
+}
+
+func (o *ops) showEventOf(ctx context.Context, w io.Writer, db *postgres.DB, id string, withPayload bool) error {
+	found, err := db.Events(ctx, postgres.EventFilter{IDs: []string{id}, Limit: 20})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("there is no event %s", id)
+	}
+	type item struct {
+		postgres.Event
+		Payload json.RawMessage `json:"payload,omitempty"`
+	}
+	items := make([]item, len(found)) // several restaurants may have an event of one id
+	for i, e := range found {
+		items[i].Event = e
+		if withPayload {
+			body, err := db.EventPayload(ctx, e)
+			if err != nil {
+				return err
+			}
+			if !json.Valid(body) { // of a refused delivery, cut off
+				body, _ = json.Marshal(string(body)) // a string always encodes
+			}
+			items[i].Payload = body
+		}
+	}
+	return o.show(w, items, func(w io.Writer) error {
+		for _, it := range items {
+			if err := writeEvent(w, it.Event, it.Payload); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
+	facts := []fact{
+		{"event", dash(e.ProviderEventID)}, {"id", e.ID}, {"type", e.Type},
+		{"status", strings.TrimSpace(e.Status + " " + e.Outcome)}, {"restaurant", dash(e.RestaurantID)},
+		{"created", clockTime(e.OccurredAt)}, {"stored", clockTime(e.CreatedAt)},
+	}
+	if e.ProcessedAt != nil {
+		facts = append(facts, fact{"worked off", fmt.Sprintf("%s, attempt %d", clockTime(*e.ProcessedAt), e.Attempts)})
+	}
+	if e.SignedWith != "" {
+		facts = append(facts, fact{"signed with", "the " + e.SignedWith + " secret"})
+	}
+	if e.LastError != "" {
+		facts = append(facts, fact{"error", printable(e.LastError)})
+	}
+	facts = append(facts, fact{"version", dash(e.APIVersion)}, fact{"payload", plural(e.Bytes, "byte")})
+	fmt.Fprintln(w, dash(e.ProviderEventID))
+	writeFacts(w, facts[1:])
+	if payload == nil {
+		return nil
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, payload, "", "  "); err != nil {
+		return fmt.Errorf("showing the payload: %w", err)
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", pretty.String())
+	return err
+}

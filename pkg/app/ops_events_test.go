@@ -1,0 +1,118 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tillhook/pkg/app"
+	"tillhook/pkg/postgres"
+)
+
+// An order that was made with the wrong amount: the operator finds the event,
+// reads the order's story, mends the amount, and replays.
+func TestOpsReplayMendsAFailedEvent(t *testing.T) {
+	t.Parallel()
+	p := start(t, parts{})
+	pays := p.newPayments("a", 3)
+	wrong := pays[0]
+	wrong.Amount = 9900
+	failed, fine := p.factory.CheckoutCompleted(wrong), p.factory.CheckoutCompleted(pays[1])
+	p.deliver(wrong, failed)
+	p.deliver(pays[1], fine)
+	p.deliver(pays[2], p.factory.Other(pays[2], "customer.created"))
+	p.eventually("all are worked off", func() bool { return p.rows(`status = 'PROCESSING'`) == "0" })
+	id := p.scalar(`SELECT id FROM "WebhookEvent" WHERE status = 'FAILED'`)
+
+	contains := func(out string, err error, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if err != nil || !strings.Contains(out, w) {
+				t.Errorf("%v, want %q in:\n%s", err, w, out)
+			}
+		}
+		for line := range strings.Lines(out) {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 80 && !strings.Contains(line, `"`) {
+				t.Errorf("a line of %d characters: %s", n, line)
+			}
+		}
+	}
+	out, err := p.ops("", "events", "list", "--status", "failed", "--restaurant", "slug-a", "--since", "1h")
+	contains(out, err, "FAILED", "checkout.session.completed", failed.ID)
+	if strings.Contains(out, fine.ID) {
+		t.Errorf("the list of FAILED holds a COMPLETED one:\n%s", out)
+	}
+	out, err = p.ops("", "events", "list", "--order", pays[1].OrderID, "--type", "checkout.*")
+	contains(out, err, "applied", fine.ID)
+	out, err = p.ops("", "events", "show", failed.ID, "--payload")
+	contains(out, err, "amount or currency is not what the order asked for", `"amount_total": 9900`, "the current secret")
+	out, err = p.ops("", "orders", "show", wrong.OrderID)
+	contains(out, err, "PAYMENT_PENDING", "REVIEW", "2500 EUR", "payment PENDING → REVIEW", failed.ID)
+
+	out, err = p.ops("", "events", "replay", failed.ID)
+	contains(out, err, "Would replay 1 event", failed.ID, "add --commit")
+	if got := p.scalar(`SELECT status FROM "WebhookEvent" WHERE id = $1`, id); got != "FAILED" {
+		t.Errorf("the preview has made it %s", got)
+	}
+	if _, err := p.db.Exec(`UPDATE "Payment" SET amount = 9900 WHERE id = $1`, wrong.PaymentID); err != nil {
+		t.Fatal(err)
+	}
+	out, err = p.ops("", "events", "replay", "--status", "FAILED", "--commit")
+	contains(out, err, "Replayed 1 event", "left to the recoverer") // this command has no REDIS_URL
+	p.eventually("the order is paid", func() bool { return p.states(wrong) == "PAID / COMPLETED" })
+	if got := p.scalar(`SELECT concat_ws(' ', actor, action, target) FROM "AuditEntry" WHERE action LIKE 'events%'`); !strings.HasPrefix(got, "alice@") || !strings.HasSuffix(got, " events replay "+id) {
+		t.Errorf("audit: %s", got)
+	}
+	// Once more, all of them: what an event has done it doesn't do twice.
+	before := p.scalar(`SELECT count(*)::text FROM "OrderTransition"`)
+	contains(p.opsWithRedis("events", "replay", "--restaurant", "a", "--commit"))
+	p.eventually("all are worked off again", func() bool { return p.rows(`status <> 'COMPLETED'`) == "0" })
+	if after := p.scalar(`SELECT count(*)::text FROM "OrderTransition"`); after != before {
+		t.Errorf("%s transitions, %s before", after, before)
+	}
+}
+
+// opsWithRedis is ops where the queue can be reached, too.
+func (p *product) opsWithRedis(args ...string) (string, error) {
+	var out strings.Builder
+	err := app.Ops(p.Context(), app.Process{
+		Args:  args,
+		Env:   []string{"DATABASE_URL=" + p.cfg.DatabaseURL.Reveal(), "REDIS_URL=" + p.cfg.RedisURL.Reveal(), "USER=alice"},
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+	})
+	if err == nil && !strings.Contains(out.String(), "queued.") {
+		err = fmt.Errorf("not all are queued: %s", out.String())
+	}
+	return out.String(), err
+}
+
+func TestOpsEventsWrongUse(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, c := range []struct{ args, want string }{
+		{"events list --status DONE", "want one of PROCESSING, COMPLETED"},
+		{"events list --since yesterday", "such as 6h or 90m"},
+		{"events list --limit 0", "want a positive number"},
+		{"events replay", "EVENT ..., or flags"},
+		{"orders show", "want: ops orders show ORDER"},
+	} {
+		if out, code := d.run("", strings.Fields(c.args)...); code != 2 || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d, %s", c.args, code, out)
+		}
+	}
+	for _, args := range []string{"orders show nobody", "events show evt_nobody"} {
+		if out, code := d.run("", strings.Fields(args)...); code != 1 || !strings.Contains(out, "there is no ") {
+			t.Errorf("%s: exit %d, %s", args, code, out)
+		}
+	}
+	out := d.works("", "events", "list", "-o", "json")
+	var events []postgres.Event
+	if err := json.Unmarshal([]byte(out), &events); err != nil || events == nil {
+		t.Errorf("no events as JSON: %v, %s", err, out)
+	}
+	if out := d.works("", "events", "list", "--since", "2026-01-31T18:00:00Z", "--until", time.Now().Format(time.RFC3339)); !strings.Contains(out, "No event is like that.") {
+		t.Error(out)
+	}
+}

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/postgres"
+)
+
+// replayPreview is how many events a preview names.
+const replayPreview = 20
+
+func (o *ops) replayEvents() *cobra.Command {
+	var f eventFlags
+	var w writing
+	c := &cobra.Command{
+		Use: "replay [EVENT ...]", Short: "Put finished events through the worker again (needs --commit)",
+		Long: "Puts events that are COMPLETED or FAILED through the worker again, each with all\n" +
+			"its attempts: those that are named, or those that the flags find. Whatever an\n" +
+			"event has done already it doesn't do twice. What is still PROCESSING needs no\n" +
+			"replay, and what was never verified can't have one.\n\n" +
+			"With REDIS_URL set they are queued at once, else the workers' recoverer does.",
+		Example: "  ops events replay evt_1Nabc --commit\n  ops events replay --status FAILED --since 24h",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && f.status == "" && f.eventType == "" && f.restaurant == "" && f.order == "" && f.since == "" {
+				return misuse("want: %s EVENT ..., or flags that say which; see: %s --help", c.CommandPath(), c.CommandPath())
+			}
+			filter, err := f.filter(o.now(), args)
+			if err != nil {
+				return err
+			}
+			answer, err := o.begin(c, w)
+			if err != nil {
+				return err
+			}
+			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+				return o.replay(ctx, c.OutOrStdout(), db, filter, replayed{written: answer})
+			})
+		},
+	}
+	f.add(c, 1000)
+	w.flags(c)
+	return c
+}
+
+// replayed is the answer of a replay.
+type replayed struct {
+	written
+	Events  []string `json:"events"`  // our ids of those that were replayed, or would be
+	Skipped int      `json:"skipped"` // found, but neither COMPLETED nor FAILED
+	Queued  int      `json:"queued"`
+	all     []postgres.Event
+}
+
+func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, filter postgres.EventFilter, r replayed) error {
+	found, err := db.Events(ctx, filter)
+	if err != nil {
+		return err
+	}
+	r.Events = []string{}
+	for _, e := range found {
+		if e.Status == string(event.Completed) || e.Status == string(event.Failed) {
+			r.Events, r.all = append(r.Events, e.ID), append(r.all, e)
+		} else {
+			r.Skipped++
+		}
+	}
+	if len(found) == filter.Limit {
+		r.warn("there may be more: these are the newest %d (--limit)", filter.Limit)
+	}
+	if r.Committed && len(r.Events) > 0 {
+		again, err := db.ReplayEvents(ctx, r.by(), r.Events)
+		if err != nil {
+			return err
+		}
+		if r.Queued, err = o.requeue(ctx, again); err != nil {
+			r.warn("not all are queued, the recoverer will: %v", err)
+		}
+	}
+	return o.show(w, r, func(w io.Writer) error { return o.writeReplay(w, r) })
+}
+
+// requeue makes the tasks at once, if there is a Redis to be reached from here.
+func (o *ops) requeue(ctx context.Context, all []event.Unfinished) (queued int, err error) {
+	role := RoleOps
+	role.Redis = true
+	cfg, err := ReadConfig(o.process.Env, role)
+	if err != nil {
+		return 0, nil // no REDIS_URL: the recoverer's work
+	}
+	tasks, err := openQueue(cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer tasks.Close()
+	for _, e := range all {
+		if _, err := tasks.Requeue(ctx, e.Ref, e.Type); err != nil {
+			return queued, err
+		}
+		queued++
+	}
+	return queued, nil
+}
+
+func (o *ops) writeReplay(w io.Writer, r replayed) error {
+	fmt.Fprintf(w, "%s %s", r.verb("replay", "Replayed"), plural(len(r.Events), "event"))
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "; %d more neither COMPLETED nor FAILED", r.Skipped)
+	}
+	if r.Committed && len(r.Events) > 0 {
+		fmt.Fprintf(w, "; %d queued", r.Queued)
+		if r.Queued < len(r.Events) {
+			fmt.Fprint(w, ", the rest are left to the recoverer")
+		}
+	}
+	fmt.Fprintln(w, ".")
+	if len(r.all) > 0 {
+		fmt.Fprintln(w)
+		if err := o.writeEvents(w, r.all[:min(len(r.all), replayPreview)]); err != nil {
+			return err
+		}
+	}
+	if more := len(r.all) - replayPreview; more > 0 {
+		fmt.Fprintf(w, "… and %d more\n", more)
+	}
+	return r.end(w)
+}

@@ -1,0 +1,74 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/worker"
+)
+
+// bell wakes what it is told to, and is the queue that runs it.
+type bell struct {
+	wake func(event.Unfinished)
+
+	mu   sync.Mutex
+	busy map[string]int // how many more times a task is being worked on
+	runs []string
+}
+
+func (b *bell) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error {
+	b.wake = wake
+	<-ctx.Done()
+	return nil
+}
+
+func (b *bell) RunNow(_ context.Context, ref event.Ref, eventType string) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.runs = append(b.runs, ref.ID+" "+eventType)
+	if ref.ID == "broken" {
+		return false, errors.New("redis is away")
+	}
+	if b.busy[ref.ID]--; b.busy[ref.ID] >= 0 {
+		return false, nil
+	}
+	return true, nil
+}
+
+// Whatever is woken runs once; what is being worked on is tried again, but not
+// for ever; one that fails keeps no other from running.
+func TestTheWakerRunsWhatIsWoken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bell{busy: map[string]int{"busy": 2, "stuck": 99}}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		w := worker.NewWaker(b, b, slog.New(slog.DiscardHandler))
+		go func() { defer close(ended); w.Run(ctx) }()
+		synctest.Wait()
+		for _, id := range []string{"broken", "free", "busy", "stuck"} {
+			b.wake(event.Unfinished{Ref: event.Ref{ID: id}, Type: "charge.succeeded"})
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		stop()
+		<-ended
+		counts := map[string]int{}
+		for _, r := range b.runs {
+			counts[r]++
+		}
+		want := map[string]int{"broken charge.succeeded": 1, "free charge.succeeded": 1, "busy charge.succeeded": 3, "stuck charge.succeeded": 4}
+		if diff := cmp.Diff(want, counts); diff != "" {
+			t.Error(fmt.Sprint("(-want +got)\n", diff))
+		}
+	})
+}
