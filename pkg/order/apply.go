@@ -1,7 +1,8 @@
 // Package order decides what a Stripe event does to an order: pure code, no
 // clock, no database. apply.go is the rule itself, facts.go what is remembered
-// of a payment, status.go what follows from it, book.go how a batch of events
-// finds its payments.
+// of a payment, reversal.go how money goes back, status.go what follows from it
+// all, book.go how a batch of events finds its payments. states.md draws the
+// states and every move between them.
 package order
 
 import (
@@ -58,7 +59,14 @@ type Entry struct {
 	Contribution
 }
 
-// Transition is one recorded change of an order or its payment.
+// SecondPayment is the reason of the transition that settles a payment of an
+// order which another payment has paid already. Nothing is wrong with the event,
+// and the order is PAID once; but the customer has paid twice, and somebody has
+// to give one of the two back.
+const SecondPayment = "second payment of a paid order: refund one"
+
+// Transition is one recorded change of an order or its payment. Reason is the
+// event's type, or SecondPayment.
 type Transition struct {
 	OrderID, PaymentID, EventID string
 	OrderFrom, OrderTo          Status
@@ -100,6 +108,9 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status
+	if !t.PaymentFrom.settled() && t.PaymentTo.settled() && t.PaymentTo != PaymentRefunded && paidTwice(o, p) {
+		t.Reason = SecondPayment
+	}
 
 	r := Result{Outcome: event.NoChange}
 	if news {

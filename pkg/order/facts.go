@@ -1,6 +1,8 @@
 package order
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,7 +18,8 @@ type Money struct {
 // grows: Join is associative, commutative and idempotent, which is why neither
 // the order of arrival nor a duplicate can change where a payment ends.
 //
-// Slices are sorted sets; the zero value says nothing. The JSON form is
+// Slices are sorted sets, and a map keeps of each id the furthest that was said
+// of it; the zero value says nothing. The JSON form is
 // "Payment".facts, so that a field's name is part of the stored data.
 type Facts struct {
 	Session string   `json:"session,omitempty"` // Checkout Session, cs_…
@@ -24,10 +27,17 @@ type Facts struct {
 	Charges []string `json:"charges,omitempty"` // ch_… or py_…
 
 	Evidence       []Money  `json:"evidence,omitempty"`       // money that succeeded and was captured
+	Implied        bool     `json:"implied,omitempty"`        // a refund or dispute exists, so a charge succeeded
 	Free           bool     `json:"free,omitempty"`           // completed, and there was nothing to pay
 	Processing     bool     `json:"processing,omitempty"`     // under way: authorized, or an asynchronous method
+	AsyncFailed    bool     `json:"asyncFailed,omitempty"`    // the asynchronous method failed; no other can follow
 	Expired        bool     `json:"expired,omitempty"`        // the session can't be paid any more
+	Canceled       bool     `json:"canceled,omitempty"`       // the intent can't be paid any more
 	FailedAttempts []string `json:"failedAttempts,omitempty"` // charges that were declined; another may follow
+
+	Gross    map[string]int64  `json:"gross,omitempty"`    // by charge: the highest amount_refunded seen, minor units
+	Refunds  map[string]Refund `json:"refunds,omitempty"`  // by re_…: as far as it has come
+	Disputes map[string]string `json:"disputes,omitempty"` // by dp_…: the status, as far as it has come
 }
 
 // Join is the union of f and g. A payment has one session and one intent, and
@@ -42,35 +52,64 @@ func (f Facts) Join(g Facts) Facts {
 	f.Charges = union(f.Charges, g.Charges, strings.Compare)
 	f.Evidence = union(f.Evidence, g.Evidence, compareMoney)
 	f.FailedAttempts = union(f.FailedAttempts, g.FailedAttempts, strings.Compare)
+	f.Implied = f.Implied || g.Implied
 	f.Free = f.Free || g.Free
 	f.Processing = f.Processing || g.Processing
+	f.AsyncFailed = f.AsyncFailed || g.AsyncFailed
 	f.Expired = f.Expired || g.Expired
+	f.Canceled = f.Canceled || g.Canceled
+	f.Gross = furthest(f.Gross, g.Gross, cmp.Compare)
+	f.Refunds = furthest(f.Refunds, g.Refunds, compareRefunds)
+	f.Disputes = furthest(f.Disputes, g.Disputes, compareDisputes)
 	return f
 }
 
 // Equal reports whether f and g say the same.
 func (f Facts) Equal(g Facts) bool {
 	return f.Session == g.Session && f.Intent == g.Intent &&
-		f.Free == g.Free && f.Processing == g.Processing && f.Expired == g.Expired &&
+		f.Implied == g.Implied && f.Free == g.Free && f.Processing == g.Processing &&
+		f.AsyncFailed == g.AsyncFailed && f.Expired == g.Expired && f.Canceled == g.Canceled &&
 		slices.Equal(f.Charges, g.Charges) &&
 		slices.Equal(f.Evidence, g.Evidence) &&
-		slices.Equal(f.FailedAttempts, g.FailedAttempts)
+		slices.Equal(f.FailedAttempts, g.FailedAttempts) &&
+		maps.Equal(f.Gross, g.Gross) &&
+		maps.Equal(f.Refunds, g.Refunds) &&
+		maps.Equal(f.Disputes, g.Disputes)
 }
 
 // Objects are the ids of all Stripe objects that the facts name, each of which
-// leads to this payment from now on.
+// leads to this payment from now on. Refunds and disputes are among them: later
+// events about them need not say more than their own id.
 func (f Facts) Objects() []string {
-	ids := make([]string, 0, 2+len(f.Charges))
+	ids := make([]string, 0, 2+len(f.Charges)+len(f.Refunds)+len(f.Disputes))
 	for _, id := range append([]string{f.Session, f.Intent}, f.Charges...) {
 		if id != "" {
 			ids = append(ids, id)
 		}
 	}
-	return ids
+	ids = append(ids, slices.Sorted(maps.Keys(f.Refunds))...)
+	return append(ids, slices.Sorted(maps.Keys(f.Disputes))...)
 }
 
-// ended reports whether no more money can come through this payment.
-func (f Facts) ended() bool { return f.Expired }
+// ended reports whether no more money can come through this payment. A declined
+// attempt does not end it: the customer may try another card.
+func (f Facts) ended() bool { return f.AsyncFailed || f.Expired || f.Canceled }
+
+// furthest merges two maps, of each key the larger value; it never writes into
+// either.
+func furthest[V any](a, b map[string]V, compare func(V, V) int) map[string]V {
+	if len(b) == 0 {
+		return a
+	}
+	all := make(map[string]V, len(a)+len(b))
+	maps.Copy(all, a)
+	for key, v := range b {
+		if known, ok := all[key]; !ok || compare(known, v) < 0 {
+			all[key] = v
+		}
+	}
+	return all
+}
 
 // union merges two sets into a new sorted one; it never writes into either.
 func union[T comparable](a, b []T, compare func(T, T) int) []T {
@@ -83,14 +122,5 @@ func union[T comparable](a, b []T, compare func(T, T) int) []T {
 }
 
 func compareMoney(a, b Money) int {
-	if c := strings.Compare(a.Currency, b.Currency); c != 0 {
-		return c
-	}
-	switch {
-	case a.Amount < b.Amount:
-		return -1
-	case a.Amount > b.Amount:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Amount, b.Amount))
 }

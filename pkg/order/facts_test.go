@@ -33,6 +33,16 @@ func drawFacts(t *rapid.T, label string) order.Facts {
 				rapid.SliceOfN(rapid.SampledFrom([]string{"ch_1", "ch_2", "ch_3", "py_4"}), 1, 4).Draw(t, name))))
 		case *[]order.Money:
 			*p = drawMoney(t, name)
+		case *map[string]int64:
+			*p = rapid.MapOfN(drawID("ch_1", "ch_2", "ch_3"), rapid.Int64Range(0, 2500), 1, 3).Draw(t, name)
+		case *map[string]string:
+			*p = rapid.MapOfN(drawID("dp_1", "dp_2", "dp_3"), rapid.SampledFrom(disputeStatuses), 1, 3).Draw(t, name)
+		case *map[string]order.Refund:
+			*p = rapid.MapOfN(drawID("re_1", "re_2", "re_3"), rapid.Custom(func(t *rapid.T) order.Refund {
+				return order.Refund{
+					Status: rapid.SampledFrom(refundStatuses).Draw(t, "status"), Amount: rapid.SampledFrom([]int64{500, 2000, 2500}).Draw(t, "amount"),
+				}
+			}), 1, 3).Draw(t, name)
 		default:
 			t.Fatalf("Facts.%s is of a type that this test can't draw: teach it, or the laws of Join go unchecked", v.Type().Field(i).Name)
 		}
@@ -42,6 +52,18 @@ func drawFacts(t *rapid.T, label string) order.Facts {
 	}
 	return f
 }
+
+// Every status that Stripe documents, in the order in which they come, and one
+// that it may invent tomorrow.
+var (
+	refundStatuses  = []string{"pending", "requires_action", "succeeded", "canceled", "failed", "unheard_of"}
+	disputeStatuses = []string{
+		"warning_needs_response", "warning_under_review", "warning_closed", "prevented",
+		"needs_response", "under_review", "charge_refunded", "lost", "won", "unheard_of",
+	}
+)
+
+func drawID(ids ...string) *rapid.Generator[string] { return rapid.SampledFrom(ids) }
 
 // drawMoney draws a sorted set, by currency and amount.
 func drawMoney(t *rapid.T, name string) []order.Money {
@@ -130,10 +152,13 @@ func TestFactsSurviveTheDatabase(t *testing.T) {
 func TestFactsAsStored(t *testing.T) {
 	t.Parallel()
 	const stored = `{"session":"cs_1","intent":"pi_1","charges":["ch_1"],"evidence":[{"amount":2500,"currency":"usd"}],` +
-		`"free":true,"processing":true,"expired":true,"failedAttempts":["ch_0"]}`
+		`"implied":true,"free":true,"processing":true,"asyncFailed":true,"expired":true,"canceled":true,"failedAttempts":["ch_0"],` +
+		`"gross":{"ch_1":500},"refunds":{"re_1":{"status":"failed","amount":500}},"disputes":{"dp_1":"lost"}}`
 	want := order.Facts{
 		Session: "cs_1", Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{{Amount: 2500, Currency: "usd"}},
-		Free: true, Processing: true, Expired: true, FailedAttempts: []string{"ch_0"},
+		Implied: true, Free: true, Processing: true, AsyncFailed: true, Expired: true, Canceled: true, FailedAttempts: []string{"ch_0"},
+		Gross: map[string]int64{"ch_1": 500}, Refunds: map[string]order.Refund{"re_1": {Status: "failed", Amount: 500}},
+		Disputes: map[string]string{"dp_1": "lost"},
 	}
 	var got order.Facts
 	if err := json.Unmarshal([]byte(stored), &got); err != nil {
@@ -142,6 +167,9 @@ func TestFactsAsStored(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
+	if text := toJSON(t, want); text != stored {
+		t.Errorf("stored as %s", text)
+	}
 	if empty := toJSON(t, order.Facts{}); empty != "{}" {
 		t.Errorf("no facts are %s", empty)
 	}
@@ -149,8 +177,9 @@ func TestFactsAsStored(t *testing.T) {
 
 func TestObjectsOfFacts(t *testing.T) {
 	t.Parallel()
-	f := order.Facts{Session: "cs_1", Intent: "pi_1", Charges: []string{"ch_1", "ch_2"}, FailedAttempts: []string{"ch_1"}}
-	if diff := cmp.Diff([]string{"cs_1", "pi_1", "ch_1", "ch_2"}, f.Objects()); diff != "" {
+	f := order.Facts{Session: "cs_1", Intent: "pi_1", Charges: []string{"ch_1", "ch_2"}, FailedAttempts: []string{"ch_1"},
+		Gross: map[string]int64{"ch_1": 1}, Refunds: map[string]order.Refund{"re_2": {}, "re_1": {}}, Disputes: map[string]string{"dp_1": "won"}}
+	if diff := cmp.Diff([]string{"cs_1", "pi_1", "ch_1", "ch_2", "re_1", "re_2", "dp_1"}, f.Objects()); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
 	if got := (order.Facts{Charges: []string{"ch_1"}}).Objects(); !cmp.Equal(got, []string{"ch_1"}) {

@@ -54,13 +54,18 @@ func (s Status) drivenByPayments() bool {
 // paymentStatus is a function of the facts and of what was asked for, never of
 // the payment's earlier status.
 func paymentStatus(f Facts, expected Money) PaymentStatus {
+	if f.Implied || slices.Contains(f.Evidence, expected) || f.Free && expected.Amount == 0 {
+		return paidStatus(f, expected)
+	}
 	switch {
-	case slices.Contains(f.Evidence, expected) || f.Free && expected.Amount == 0:
-		return PaymentCompleted
 	case len(f.Evidence) > 0 || f.Free:
 		return PaymentReview
+	case f.AsyncFailed:
+		return PaymentIsFailed
 	case f.Expired:
 		return PaymentExpired
+	case f.Canceled:
+		return PaymentCanceled
 	case f.Processing:
 		return PaymentProcessing
 	case len(f.FailedAttempts) > 0:
@@ -69,10 +74,27 @@ func paymentStatus(f Facts, expected Money) PaymentStatus {
 	return PaymentIsPending
 }
 
+// paidStatus says what has become of money that came.
+func paidStatus(f Facts, expected Money) PaymentStatus {
+	lost, open := disputed(f.Disputes)
+	back := net(f, expected)
+	switch {
+	case lost:
+		return PaymentDisputeLost
+	case open:
+		return PaymentDisputed
+	case back > 0 && back >= expected.Amount:
+		return PaymentRefunded
+	case back > 0:
+		return PaymentPartiallyRefunded
+	}
+	return PaymentCompleted
+}
+
 // orderStatus follows from the order's payments. A declined attempt leaves the
 // order pending: the customer may try another card on the same session.
 func orderStatus(payments []*Payment) Status {
-	settled, refunded, open := 0, 0, 0
+	settled, refunded, open, failed := 0, 0, 0, 0
 	for _, p := range payments {
 		switch {
 		case p.Status == PaymentRefunded:
@@ -81,6 +103,8 @@ func orderStatus(payments []*Payment) Status {
 			settled++
 		case !p.Facts.ended():
 			open++
+		case p.Facts.AsyncFailed:
+			failed++
 		}
 	}
 	switch {
@@ -90,6 +114,16 @@ func orderStatus(payments []*Payment) Status {
 		return Paid
 	case open > 0:
 		return PaymentPending
+	case failed > 0:
+		return PaymentFailed
 	}
 	return Expired
+}
+
+// paidTwice reports whether, besides p, another payment of o has the customer's
+// money. One that was refunded in full has it no more.
+func paidTwice(o *Order, p *Payment) bool {
+	return slices.ContainsFunc(o.Payments, func(other *Payment) bool {
+		return other != p && other.Status.settled() && other.Status != PaymentRefunded
+	})
 }

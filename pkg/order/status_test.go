@@ -10,7 +10,7 @@ import (
 	"tillhook/pkg/order"
 )
 
-// The table of the state machine, for what the facts can say so far. Each line
+// The table of the state machine but for refunds and disputes. Each line
 // is a payment's facts in one event; the states follow from them alone.
 func TestStatusFollowsFromFacts(t *testing.T) {
 	t.Parallel()
@@ -27,6 +27,13 @@ func TestStatusFollowsFromFacts(t *testing.T) {
 		{"expired", order.Facts{Expired: true}, "EXPIRED / EXPIRED"},
 		{"expired after declined attempts", order.Facts{Expired: true, FailedAttempts: []string{"ch_1"}}, "EXPIRED / EXPIRED"},
 		{"expired while under way", order.Facts{Expired: true, Processing: true}, "EXPIRED / EXPIRED"},
+		{"the asynchronous method failed", order.Facts{Processing: true, AsyncFailed: true}, "PAYMENT_FAILED / FAILED"},
+		{"failed, and then expired", order.Facts{AsyncFailed: true, Expired: true}, "PAYMENT_FAILED / FAILED"},
+		{"canceled", order.Facts{Canceled: true, Processing: true, FailedAttempts: []string{"ch_1"}}, "EXPIRED / CANCELED"},
+		{"canceled and expired", order.Facts{Canceled: true, Expired: true}, "EXPIRED / EXPIRED"},
+		{"a refund or dispute of money that nobody has told of yet", order.Facts{Implied: true}, "PAID / COMPLETED"},
+		{"the same after it had failed", order.Facts{Implied: true, AsyncFailed: true, Expired: true, Canceled: true}, "PAID / COMPLETED"},
+		{"other money, and expired", order.Facts{Evidence: money(other), Expired: true}, "EXPIRED / REVIEW"},
 		{"the money asked for", order.Facts{Evidence: money(asked)}, "PAID / COMPLETED"},
 		{"money wins over everything", order.Facts{Evidence: money(asked), Expired: true, Processing: true, FailedAttempts: []string{"ch_1"}}, "PAID / COMPLETED"},
 		{"the money asked for, beside other money", order.Facts{Evidence: money(other, asked)}, "PAID / COMPLETED"},
@@ -63,6 +70,10 @@ func TestOrderOfSeveralPayments(t *testing.T) {
 		{"PENDING DISPUTED", order.Facts{Expired: true}, "PAID / EXPIRED DISPUTED"},
 		{"PENDING DISPUTE_LOST", order.Facts{Expired: true}, "PAID / EXPIRED DISPUTE_LOST"},
 		{"PENDING REFUNDED", order.Facts{Expired: true}, "REFUNDED / EXPIRED REFUNDED"},
+		{"PENDING FAILED", order.Facts{AsyncFailed: true}, "PAYMENT_PENDING / FAILED FAILED"}, // the other's attempt was declined, no more
+		{"PENDING EXPIRED", order.Facts{AsyncFailed: true}, "PAYMENT_FAILED / FAILED EXPIRED"},
+		{"PENDING EXPIRED", order.Facts{Canceled: true}, "EXPIRED / CANCELED EXPIRED"},
+		{"PENDING COMPLETED", order.Facts{AsyncFailed: true}, "PAID / FAILED COMPLETED"},
 		{"PENDING REFUNDED", paid("cs_1", ""), "PAID / COMPLETED REFUNDED"},
 	} {
 		before := strings.Fields(c.payments)
@@ -113,6 +124,10 @@ func TestFloors(t *testing.T) {
 		{"a payment REFUNDED by hand, then expired", order.Paid, order.PaymentRefunded, order.Facts{Expired: true}, "REFUNDED / REFUNDED"},
 		{"EXPIRED, then paid after all", order.Expired, order.PaymentExpired, paid("cs_1", ""), "PAID / COMPLETED"},
 		{"PAYMENT_FAILED, then paid after all", order.PaymentFailed, order.PaymentIsFailed, paid("cs_1", ""), "PAID / COMPLETED"},
+		{"PAID by hand, then failed for good", order.Paid, order.PaymentProcessing, order.Facts{AsyncFailed: true}, "PAID / FAILED"},
+		{"a payment COMPLETED by hand, then canceled", order.Paid, order.PaymentCompleted, order.Facts{Canceled: true}, "PAID / COMPLETED"},
+		{"both by hand, then refunded", order.Paid, order.PaymentCompleted, order.Facts{Implied: true, Gross: map[string]int64{"ch_1": 2500}}, "REFUNDED / REFUNDED"},
+		{"DELIVERED is the restaurant's, though refunded", "DELIVERED", order.PaymentCompleted, order.Facts{Implied: true, Gross: map[string]int64{"ch_1": 2500}}, "DELIVERED / REFUNDED"},
 		{"PREPARING is the restaurant's, though paid", "PREPARING", order.PaymentIsPending, paid("cs_1", ""), "PREPARING / COMPLETED"},
 		{"CANCELLED is the restaurant's, though paid", "CANCELLED", order.PaymentIsPending, paid("cs_1", ""), "CANCELLED / COMPLETED"},
 		{"DELIVERED is the restaurant's, though expired", "DELIVERED", order.PaymentIsPending, order.Facts{Expired: true}, "DELIVERED / EXPIRED"},

@@ -192,17 +192,17 @@ func updatePayments(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
 	}
 	n := len(c.Payments)
 	ids, status, provider, facts := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	livemode := make([]bool, n)
+	livemode, refunded := make([]bool, n), make([]int64, n)
 	for i, p := range c.Payments {
 		text, err := json.Marshal(p.Facts)
 		if err != nil {
 			return fmt.Errorf("encoding the facts of payment %s: %w", p.ID, err)
 		}
 		ids[i], status[i], provider[i], facts[i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text)
-		livemode[i] = p.Livemode
+		livemode[i], refunded[i] = p.Livemode, p.Refunded()
 	}
-	_, err := tx.ExecContext(ctx, db.Query("payment_update"),
-		pq.StringArray(ids), pq.StringArray(status), pq.StringArray(provider), pq.BoolArray(livemode), pq.StringArray(facts))
+	_, err := tx.ExecContext(ctx, db.Query("payment_update"), pq.StringArray(ids), pq.StringArray(status),
+		pq.StringArray(provider), pq.BoolArray(livemode), pq.StringArray(facts), pq.Int64Array(refunded))
 	return err
 }
 
