@@ -9,12 +9,25 @@ import (
 type sdkCharge stripego.Charge
 
 // charge is a Charge. The fields here take the place of those of stripe-go,
-// which can't tell an absent one from a zero, or an id from its spelling.
+// which can't tell an absent one from a zero, or an id from its spelling, and
+// fails on what old versions put where there is now an id or nothing.
 type charge struct {
 	sdkCharge
-	AmountCaptured *int64    `json:"amount_captured"`
-	Livemode       *bool     `json:"livemode"`
-	PaymentIntent  reference `json:"payment_intent"`
+	AmountCaptured *int64       `json:"amount_captured"`
+	Livemode       *bool        `json:"livemode"`
+	PaymentIntent  reference    `json:"payment_intent"`
+	Dispute        reference    `json:"dispute"`
+	Refunds        list[refund] `json:"refunds"` // until 2022-11-15
+}
+
+// chargePending: an asynchronous method is under way.
+func chargePending(ch *charge) order.Contribution {
+	if ch.Status != stripego.ChargeStatusPending || !ch.kind() {
+		return ignored
+	}
+	c := ch.contribution()
+	c.Facts.Processing = true
+	return c
 }
 
 // chargeSucceeded: captured money is evidence; an authorization is a promise
@@ -38,6 +51,22 @@ func chargeSucceeded(ch *charge) order.Contribution {
 	if captured > 0 {
 		c.Facts.Evidence = money(captured, string(ch.Currency))
 	}
+	return c
+}
+
+// chargeRefunded: the charge tells how much of it has gone back by now, and so
+// also that the money had come. For an authorization that was let go it is sent
+// too, and there no money has moved.
+func chargeRefunded(ch *charge) order.Contribution {
+	c := chargeSucceeded(ch)
+	if c.Ignored || !ch.Captured {
+		return c
+	}
+	if id := usable(ch.ID); id != "" && ch.AmountRefunded > 0 {
+		c.Facts.Gross = map[string]int64{id: ch.AmountRefunded}
+	}
+	c.Facts.Refunds = refunds(ch.Refunds.Data)
+	c.Facts.Implied = len(c.Facts.Refunds) > 0
 	return c
 }
 

@@ -18,11 +18,38 @@ var ErrUnreadable = errors.New("the event's object can't be read")
 
 // readers says which types mean something for an order. The type only selects
 // the reader; what an event contributes comes from its object's content.
+// payment_intent.created and .requires_action are not missing: they say that
+// somebody is at the till, and nothing about money.
 var readers = map[string]reader{
-	"checkout.session.completed": read(sessionCompleted),
-	"checkout.session.expired":   read(sessionExpired),
-	"charge.succeeded":           read(chargeSucceeded),
-	"charge.failed":              read(chargeFailed),
+	"checkout.session.completed":               read(sessionCompleted),
+	"checkout.session.async_payment_succeeded": read(sessionAsyncSucceeded),
+	"checkout.session.async_payment_failed":    read(sessionAsyncFailed),
+	"checkout.session.expired":                 read(sessionExpired),
+
+	"payment_intent.processing":     read(intentProcessing),
+	"payment_intent.succeeded":      read(intentSucceeded),
+	"payment_intent.payment_failed": read(intentFailed),
+	"payment_intent.canceled":       read(intentCanceled),
+
+	"charge.pending":   read(chargePending),
+	"charge.succeeded": read(chargeSucceeded),
+	"charge.captured":  read(chargeSucceeded),
+	"charge.updated":   read(chargeSucceeded),
+	"charge.failed":    read(chargeFailed),
+	"charge.refunded":  read(chargeRefunded),
+
+	// Until 2024-10-28 refunds of charges had charge.refund.updated only, and
+	// not all of them; what charge.refunded says is then all there is.
+	"refund.created":        read(refundChanged),
+	"refund.updated":        read(refundChanged),
+	"charge.refund.updated": read(refundChanged),
+	"refund.failed":         read(refundFailed),
+
+	"charge.dispute.created":          read(disputeChanged),
+	"charge.dispute.updated":          read(disputeChanged),
+	"charge.dispute.funds_withdrawn":  read(disputeChanged),
+	"charge.dispute.funds_reinstated": read(disputeChanged),
+	"charge.dispute.closed":           read(disputeClosed),
 }
 
 // reader reads the whole body of an event.
@@ -118,7 +145,7 @@ func (r *reference) UnmarshalJSON(text []byte) error {
 }
 
 // withOwner fills in what every object can say about whose it is. reference is
-// the session's client_reference_id; charges have none.
+// the session's client_reference_id; nothing else has one.
 func withOwner(c order.Contribution, metadata map[string]string, reference string, livemode *bool) order.Contribution {
 	c.RestaurantID = usable(metadata["restaurantId"])
 	c.OrderID = usable(metadata["orderId"])
@@ -144,6 +171,12 @@ func set(id string) []string {
 		return nil
 	}
 	return []string{id}
+}
+
+// sorted makes a set of ids that may be there several times, in their place.
+func sorted(ids []string) []string {
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // contradicts reports whether a field is there and says something else than

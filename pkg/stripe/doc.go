@@ -1,9 +1,10 @@
 // Package stripe is the only place that knows what Stripe's bytes mean:
 // verify.go says whether a delivery is signed, scan.go (with json.go) reads
-// the few fields that ingest needs, and decode.go, session.go and charge.go
-// turn an event into what it contributes to an order.
+// the few fields that ingest needs, and decode.go turns an event into what it
+// contributes to an order, with one file for each kind of object: session.go,
+// intent.go, charge.go, refund.go, dispute.go.
 //
 // The first two run on what anyone on the internet may send and use no
 // reflection; the last runs in the worker, on verified bodies, with
-// stripe-go's types. No type of stripe-go leaves the package.
+// stripe-go's types or, where those are too strict, its own. No type of stripe-go leaves the package.
 package stripe

@@ -27,12 +27,25 @@ func told(c order.Contribution, err error) string {
 	for _, m := range f.Evidence {
 		s = append(s, fmt.Sprintf("%d %s", m.Amount, m.Currency))
 	}
-	for word, is := range map[string]bool{
-		"free": f.Free, "processing": f.Processing, "expired": f.Expired, "declined": len(f.FailedAttempts) == 1,
+	for _, said := range []struct {
+		is   bool
+		word string
+	}{
+		{f.Implied, "implied"}, {f.Free, "free"}, {f.Processing, "processing"}, {f.AsyncFailed, "failed"},
+		{f.Expired, "expired"}, {f.Canceled, "canceled"}, {len(f.FailedAttempts) == 1, "declined"},
 	} {
-		if is {
-			s = append(s, word)
+		if said.is {
+			s = append(s, said.word)
 		}
+	}
+	for _, amount := range f.Gross {
+		s = append(s, fmt.Sprint(amount, " back"))
+	}
+	for _, r := range f.Refunds {
+		s = append(s, fmt.Sprint("refund ", r.Status, " ", r.Amount))
+	}
+	for _, status := range f.Disputes {
+		s = append(s, "dispute "+status)
 	}
 	return strings.Join(s, ", ")
 }
@@ -40,26 +53,70 @@ func told(c order.Contribution, err error) string {
 // publicBodies says what the public bodies tell that are not simply ignored:
 // versions from 2016 to dahlia, as the folder's list of sources describes.
 var publicBodies = map[string]string{
-	"charge.failed.2020-03-02.json":                           "declined",
-	"charge.failed.2020-08-27.json":                           "declined",
-	"charge.failed.2023-10-16.json":                           "declined",
-	"charge.succeeded.2020-03-02.json":                        "3000 usd",
-	"charge.succeeded.2020-08-27.json":                        "2000 usd",
-	"charge.succeeded.2023-10-16.json":                        "2500 usd",
-	"charge.succeeded.dahlia.json":                            "2500 usd",
-	"charge.succeeded.request-string.2016-03-07.json":         "", // captured, with an amount_captured of 0
-	"charge.succeeded.uncaptured.2023-10-16.json":             "processing",
-	"checkout.session.completed.free.2023-10-16.json":         "free",
-	"checkout.session.completed.paid.2020-03-02.json":         "999 eur",
-	"checkout.session.completed.paid.2020-08-27.json":         "3000 usd",
-	"checkout.session.completed.paid.2023-10-16.json":         "2500 usd",
-	"checkout.session.completed.paid.dahlia.json":             "2500 usd",
-	"checkout.session.completed.paid.no-version.json":         "25000 usd",
-	"checkout.session.completed.unpaid.2023-10-16.json":       "processing",
-	"checkout.session.expired.2023-10-16.json":                "expired",
-	"checkout.session.expired.dahlia.json":                    "expired",
-	"checkout.session.completed.setup.no-version.json":        "ignored",
-	"checkout.session.completed.subscription.2023-10-16.json": "ignored",
+	"charge.captured.2023-10-16.json":                                "2500 usd",
+	"charge.dispute.closed.2023-10-16.json":                          "implied, dispute lost",
+	"charge.dispute.closed.inquiry.2020-03-02.json":                  "ignored",
+	"charge.dispute.closed.won.no-version.json":                      "implied", // it has no id
+	"charge.dispute.created.2023-10-16.json":                         "implied, dispute needs_response",
+	"charge.dispute.created.dahlia.json":                             "implied, dispute needs_response",
+	"charge.dispute.created.inquiry.2020-03-02.json":                 "implied, dispute warning_needs_response",
+	"charge.dispute.created.inquiry.2020-08-27.json":                 "implied, dispute warning_needs_response",
+	"charge.dispute.created.inquiry.2023-10-16.json":                 "implied, dispute warning_needs_response",
+	"charge.dispute.created.request-string.2017-08-15.json":          "implied, dispute needs_response",
+	"charge.dispute.funds_reinstated.2023-10-16.json":                "implied, dispute won",
+	"charge.dispute.funds_reinstated.request-string.2020-08-27.json": "implied, dispute under_review",
+	"charge.dispute.funds_withdrawn.2017-12-14.json":                 "implied, dispute needs_response",
+	"charge.dispute.funds_withdrawn.2023-10-16.json":                 "implied, dispute needs_response",
+	"charge.dispute.updated.2023-10-16.json":                         "implied, dispute under_review",
+	"charge.failed.2020-03-02.json":                                  "declined",
+	"charge.failed.2020-08-27.json":                                  "declined",
+	"charge.failed.2023-10-16.json":                                  "declined",
+	"charge.pending.2023-10-16.json":                                 "processing",
+	"charge.pending.contradictory.2020-03-02.json":                   "ignored",
+	"charge.refund.updated.2020-08-27.json":                          "implied, refund succeeded 100",
+	"charge.refund.updated.2023-10-16.json":                          "implied, refund succeeded 500",
+	"charge.refunded.2020-03-02.json":                                "2500 usd, implied, 2500 back, refund succeeded 2500",
+	"charge.refunded.2020-08-27.json":                                "100 usd, implied, 100 back, refund succeeded 100",
+	"charge.refunded.2023-10-16.json":                                "2500 usd, 2500 back",
+	"charge.refunded.dahlia.json":                                    "2500 usd, 2500 back",
+	"charge.succeeded.2020-03-02.json":                               "3000 usd",
+	"charge.succeeded.2020-08-27.json":                               "2000 usd",
+	"charge.succeeded.2023-10-16.json":                               "2500 usd",
+	"charge.succeeded.dahlia.json":                                   "2500 usd",
+	"charge.succeeded.request-string.2016-03-07.json":                "", // captured, with an amount_captured of 0
+	"charge.succeeded.uncaptured.2023-10-16.json":                    "processing",
+	"charge.updated.2023-10-16.json":                                 "2500 usd",
+	"checkout.session.async_payment_failed.2023-10-16.json":          "failed",
+	"checkout.session.async_payment_succeeded.2023-10-16.json":       "2500 usd",
+	"checkout.session.completed.free.2023-10-16.json":                "free",
+	"checkout.session.completed.paid.2020-03-02.json":                "999 eur",
+	"checkout.session.completed.paid.2020-08-27.json":                "3000 usd",
+	"checkout.session.completed.paid.2023-10-16.json":                "2500 usd",
+	"checkout.session.completed.paid.dahlia.json":                    "2500 usd",
+	"checkout.session.completed.paid.no-version.json":                "25000 usd",
+	"checkout.session.completed.setup.no-version.json":               "ignored",
+	"checkout.session.completed.subscription.2023-10-16.json":        "ignored",
+	"checkout.session.completed.unpaid.2023-10-16.json":              "processing",
+	"checkout.session.expired.2023-10-16.json":                       "expired",
+	"checkout.session.expired.dahlia.json":                           "expired",
+	"payment_intent.canceled.2020-08-27.json":                        "canceled",
+	"payment_intent.canceled.2023-10-16.json":                        "canceled",
+	"payment_intent.canceled.contradictory.2020-03-02.json":          "ignored",
+	"payment_intent.payment_failed.2023-10-16.json":                  "declined",
+	"payment_intent.payment_failed.charges-list.2020-08-27.json":     "declined",
+	"payment_intent.processing.2023-10-16.json":                      "processing",
+	"payment_intent.succeeded.2023-10-16.json":                       "2500 usd",
+	"payment_intent.succeeded.charges-list.2020-08-27.json":          "2000 usd",
+	"payment_intent.succeeded.charges-list.dj-stripe.json":           "2000 usd",
+	"payment_intent.succeeded.contradictory.2020-03-02.json":         "ignored",
+	"payment_intent.succeeded.dahlia.json":                           "2500 usd",
+	"refund.created.2020-03-02.json":                                 "implied, refund succeeded 1000",
+	"refund.created.2023-10-16.json":                                 "implied, refund succeeded 500",
+	"refund.created.dahlia.json":                                     "implied, refund pending 500",
+	"refund.failed.contradictory.2020-03-02.json":                    "ignored",
+	"refund.failed.dahlia.json":                                      "implied, refund failed 500",
+	"refund.updated.2020-03-02.json":                                 "implied, refund succeeded 1000",
+	"refund.updated.dahlia.json":                                     "implied, refund succeeded 500",
 }
 
 // The public bodies lie beside this repository in some checkouts only; their

@@ -26,11 +26,7 @@ func sessionCompleted(s *session) order.Contribution {
 	c := s.contribution()
 	switch s.PaymentStatus {
 	case stripego.CheckoutSessionPaymentStatusPaid:
-		// Without an amount only the links are taken: how much it was, the
-		// charge says, which finds its payment by them.
-		if s.AmountTotal != nil && *s.AmountTotal >= 0 {
-			c.Facts.Evidence = money(*s.AmountTotal, string(s.Currency))
-		}
+		c.Facts.Evidence = s.total()
 	case stripego.CheckoutSessionPaymentStatusUnpaid:
 		c.Facts.Processing = true
 	case stripego.CheckoutSessionPaymentStatusNoPaymentRequired:
@@ -39,6 +35,27 @@ func sessionCompleted(s *session) order.Contribution {
 		// are found by them; so it is not ignored, but it proves nothing.
 		c.Facts.Free = s.AmountTotal != nil && *s.AmountTotal == 0
 	}
+	return c
+}
+
+// sessionAsyncSucceeded: the money that was under way has come.
+func sessionAsyncSucceeded(s *session) order.Contribution {
+	if !s.forPayment(s.PaymentIntent != "") || s.PaymentStatus != stripego.CheckoutSessionPaymentStatusPaid {
+		return ignored
+	}
+	c := s.contribution()
+	c.Facts.Evidence = s.total()
+	return c
+}
+
+// sessionAsyncFailed: it will not come, and a completed session takes no other
+// attempt.
+func sessionAsyncFailed(s *session) order.Contribution {
+	if !s.forPayment(s.PaymentIntent != "") || contradicts(string(s.PaymentStatus), "unpaid") {
+		return ignored
+	}
+	c := s.contribution()
+	c.Facts.AsyncFailed = true
 	return c
 }
 
@@ -51,6 +68,15 @@ func sessionExpired(s *session) order.Contribution {
 	c := s.contribution()
 	c.Facts.Expired = true
 	return c
+}
+
+// total is the money of a paid session. Without an amount only the links are
+// taken: how much it was, the charge says, which finds its payment by them.
+func (s *session) total() []order.Money {
+	if s.AmountTotal == nil || *s.AmountTotal < 0 {
+		return nil
+	}
+	return money(*s.AmountTotal, string(s.Currency))
 }
 
 // forPayment tells sessions that take a payment from those that set up a card
