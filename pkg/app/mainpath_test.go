@@ -7,27 +7,37 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 
 	"tillhook/pkg/devstack"
+	"tillhook/pkg/order"
 	"tillhook/pkg/stripetest"
 )
 
 // Signed events go in by HTTP, orders become PAID in Postgres: every story,
-// shuffled and repeated, ends where it must.
+// shuffled and repeated, ends where it must, with the money that it must.
 func TestEveryStoryEndsWhereItMust(t *testing.T) {
 	t.Parallel()
 	p := start(t, parts{})
-	type told struct {
-		stripetest.Lifecycle
-		pay stripetest.Payment
-	}
-	var all []told
+	want, got := map[string]string{}, map[string]string{}
+	var all []stripetest.Payment
 	var deliveries sync.WaitGroup
+	expect := func(l stripetest.Lifecycle, pay stripetest.Payment, status order.PaymentStatus, hundredths int64) {
+		all = append(all, pay)
+		want[pay.PaymentID] = fmt.Sprintf("%s: %s / %s, %d back", l.Name, l.Order, status, stripetest.Back(pay, hundredths))
+		got[pay.PaymentID] = l.Name + ": "
+	}
 	for _, l := range stripetest.Lifecycles() {
-		for _, pay := range append(p.newPayments("a", 3), p.newPayments("b", 3)...) {
-			all = append(all, told{l, pay})
-			events := p.factory.Shuffle(p.factory.Duplicate(l.Events(p.factory, pay)))
+		for _, pay := range append(p.newPayments("a", 2), p.newPayments("b", 1)...) {
+			expect(l, pay, l.Payment, l.Refunded)
+			events := l.Events(p.factory, pay)
+			if second := l.Second; second != nil {
+				again := p.secondPayment(pay)
+				expect(l, again, second.Payment, second.Refunded)
+				events = append(events, second.Events(p.factory, again)...)
+			}
+			events = p.factory.Shuffle(p.factory.Duplicate(events))
 			deliveries.Go(func() {
 				for _, e := range events {
 					if got := p.deliver(pay, e); got.status != 200 {
@@ -39,10 +49,11 @@ func TestEveryStoryEndsWhereItMust(t *testing.T) {
 	}
 	deliveries.Wait()
 	p.eventually("every event is worked off", func() bool { return p.rows(`status = 'PROCESSING'`) == "0" })
-	for _, s := range all {
-		if got, want := p.states(s.pay), fmt.Sprintf("%s / %s", s.Order, s.Payment); got != want {
-			t.Errorf("%s: %s, want %s", s.Name, got, want)
-		}
+	for _, pay := range all {
+		got[pay.PaymentID] += p.states(pay) + p.scalar(`SELECT ', ' || "amountRefunded" || ' back' FROM "Payment" WHERE id = $1`, pay.PaymentID)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if n := p.rows(`status <> 'COMPLETED' OR attempts < 1 OR "processedAt" IS NULL`); n != "0" {
 		t.Errorf("%s events are not COMPLETED as they should be", n)

@@ -167,6 +167,18 @@ func (p *product) newPayments(restaurantID string, n int) []stripetest.Payment {
 	return payments
 }
 
+// secondPayment stores another payment of first's order, for a session of its
+// own, as the ordering application does.
+func (p *product) secondPayment(first stripetest.Payment) stripetest.Payment {
+	p.Helper()
+	again := p.factory.Again(first)
+	if _, err := p.db.Exec(`INSERT INTO "Payment" (id, "orderId", provider, status, "providerPaymentId", amount, currency)
+		VALUES ($1, $2, 'STRIPE', 'PENDING', $3, $4, $5)`, again.PaymentID, again.OrderID, again.Session, again.Amount, again.Currency); err != nil {
+		p.Fatal(err)
+	}
+	return again
+}
+
 // answer is what came back over HTTP.
 type answer struct {
 	status int

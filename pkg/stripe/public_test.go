@@ -163,6 +163,11 @@ func TestDecodeOfOwnBodies(t *testing.T) {
 		c.Facts = f
 		return c
 	}
+	proof := order.Contribution{Facts: order.Facts{Intent: p.Intent, Charges: []string{p.Charge}, Implied: true}}
+	refund, dispute := f.Refund(350), f.Dispute("needs_response")
+	refunded, disputed := proof, proof
+	refunded.Facts.Refunds = map[string]order.Refund{refund.ID: {Status: "succeeded", Amount: 350}}
+	disputed.Facts.Disputes, disputed.ObjectLivemode = map[string]string{dispute.ID: "needs_response"}, &test
 	money := []order.Money{{Amount: 2350, Currency: "eur"}}
 	charges := []string{p.Charge}
 	tests := []struct {
@@ -176,6 +181,19 @@ func TestDecodeOfOwnBodies(t *testing.T) {
 		{"expired", f.CheckoutExpired(p), with(order.Facts{Session: p.Session, Expired: true})},
 		{"charged", f.ChargeSucceeded(p), with(order.Facts{Intent: p.Intent, Charges: charges, Evidence: money})},
 		{"authorized", f.ChargeAuthorized(p), with(order.Facts{Intent: p.Intent, Charges: charges, Processing: true})},
+		{"came late", f.AsyncSucceeded(p), with(order.Facts{Session: p.Session, Intent: p.Intent, Evidence: money})},
+		{"did not come", f.AsyncFailed(p), with(order.Facts{Session: p.Session, Intent: p.Intent, AsyncFailed: true})},
+		{"charge pending", f.ChargePending(p), with(order.Facts{Intent: p.Intent, Charges: charges, Processing: true})},
+		{"captured", f.ChargeCaptured(p), with(order.Facts{Intent: p.Intent, Charges: charges, Evidence: money})},
+		{"updated", f.ChargeUpdated(p), with(order.Facts{Intent: p.Intent, Charges: charges, Evidence: money})},
+		{"refunded", f.ChargeRefunded(p, 350), with(order.Facts{Intent: p.Intent, Charges: charges, Evidence: money, Gross: map[string]int64{p.Charge: 350}})},
+		{"let go", f.ChargeReleased(p), with(order.Facts{Intent: p.Intent, Charges: charges, Processing: true})},
+		{"declined late", f.DeclinedLate(p)[1], with(order.Facts{Intent: p.Intent, Charges: charges, FailedAttempts: charges})},
+		{"intent processing", f.IntentProcessing(p), with(order.Facts{Intent: p.Intent, Charges: charges, Processing: true})},
+		{"intent succeeded", f.IntentSucceeded(p), with(order.Facts{Intent: p.Intent, Charges: charges, Evidence: money})},
+		{"intent canceled", f.IntentCanceled(p), with(order.Facts{Intent: p.Intent, Canceled: true})},
+		{"refund", f.RefundEvent("refund.created", p, refund), refunded},
+		{"dispute", f.DisputeEvent("created", p, dispute), disputed},
 		{"other", f.Other(p, "payment_intent.created"), ignored},
 	}
 	for _, test := range tests {

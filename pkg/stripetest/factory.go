@@ -61,6 +61,17 @@ func (f *Factory) Payment(restaurantID, orderID, paymentID string, amount int64,
 	}
 }
 
+// Again draws Stripe's ids for a second payment of p's order: a new session of
+// a customer who has left the first one.
+func (f *Factory) Again(p Payment) Payment {
+	again := f.Payment(p.RestaurantID, p.OrderID, p.PaymentID+"-again", p.Amount, p.Currency)
+	again.Account, again.NoMetadata = p.Account, p.NoMetadata
+	if p.Livemode {
+		return again.Live()
+	}
+	return again
+}
+
 // CheckoutCompleted is checkout.session.completed of a paid session, or, for
 // an amount of 0, of one with nothing to pay and no intent.
 func (f *Factory) CheckoutCompleted(p Payment) Event {
@@ -78,26 +89,23 @@ func (f *Factory) CheckoutUnpaid(p Payment) Event {
 	return f.session("checkout.session.completed", p, v)
 }
 
+// AsyncSucceeded is checkout.session.async_payment_succeeded: the money of an
+// unpaid session has come.
+func (f *Factory) AsyncSucceeded(p Payment) Event {
+	v := values{sessionStatus: "complete", paymentStatus: "paid", sessionIntent: p.Intent}
+	return f.session("checkout.session.async_payment_succeeded", p, v)
+}
+
+// AsyncFailed is checkout.session.async_payment_failed: it will not come.
+func (f *Factory) AsyncFailed(p Payment) Event {
+	v := values{sessionStatus: "complete", paymentStatus: "unpaid", sessionIntent: p.Intent}
+	return f.session("checkout.session.async_payment_failed", p, v)
+}
+
 // CheckoutExpired is checkout.session.expired. Its intent is null: since
 // 2022-08-01 it is only made when the customer confirms.
 func (f *Factory) CheckoutExpired(p Payment) Event {
 	return f.session("checkout.session.expired", p, values{sessionStatus: "expired", paymentStatus: "unpaid"})
-}
-
-// ChargeSucceeded is charge.succeeded of p.Charge, captured.
-func (f *Factory) ChargeSucceeded(p Payment) Event {
-	return f.charge("charge.succeeded", p, p.Charge, succeeded)
-}
-
-// ChargeAuthorized is charge.succeeded of p.Charge, not captured yet.
-func (f *Factory) ChargeAuthorized(p Payment) Event {
-	return f.charge("charge.succeeded", p, p.Charge, authorized)
-}
-
-// ChargeFailed is charge.failed: a declined card, each time with a charge id
-// of its own.
-func (f *Factory) ChargeFailed(p Payment) Event {
-	return f.charge("charge.failed", p, f.id("ch_3", 23), declined)
 }
 
 // Other is an event of a type that means nothing to an order, such as
@@ -124,18 +132,6 @@ func (f *Factory) Other(p Payment, eventType string) Event {
 
 func (f *Factory) session(eventType string, p Payment, v values) Event {
 	return f.event(sessionTemplate, eventType, p, v)
-}
-
-func (f *Factory) charge(eventType string, p Payment, id string, o outcome) Event {
-	v := values{
-		charge: id, outcome: o, request: f.id("req_", 14), idempotencyKey: f.id("", 36),
-		paymentMethod: f.id("pm_1", 23),
-	}
-	if o.paid {
-		v.balanceTransaction = f.id("txn_3", 23)
-		v.receiptURL = "https://pay.stripe.com/receipts/payment/" + f.id("", 64)
-	}
-	return f.event(chargeTemplate, eventType, p, v)
 }
 
 func (f *Factory) event(t template, eventType string, p Payment, v values) Event {

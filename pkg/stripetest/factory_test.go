@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,8 +22,15 @@ import (
 func every(f *Factory, p Payment) []Event {
 	return []Event{
 		f.CheckoutCompleted(p), f.CheckoutUnpaid(p), f.CheckoutExpired(p), f.ChargeSucceeded(p),
-		f.ChargeAuthorized(p), f.ChargeFailed(p), f.Other(p, "customer.created"), f.Other(p, "payment_intent.created"),
+		f.ChargeAuthorized(p), f.ChargeFailed(p), f.AsyncSucceeded(p), f.AsyncFailed(p), f.ChargePending(p), f.ChargeCaptured(p),
+		f.ChargeUpdated(p), f.ChargeRefunded(p, 350), f.ChargeReleased(p), f.Declined(p)[1], f.DeclinedLate(p)[1],
+		f.IntentProcessing(p), f.IntentSucceeded(p), f.IntentCanceled(p), f.Other(p, "customer.created"), f.Other(p, "payment_intent.created"),
 	}
+}
+
+// reversals are events whose objects have no metadata of the payment.
+func reversals(f *Factory, p Payment) []Event {
+	return []Event{f.RefundEvent("refund.created", p, f.Refund(350)), f.DisputeEvent("created", p, f.Dispute("needs_response"))}
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
@@ -30,7 +38,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 	run := func(seed uint64) []Event {
 		f := NewFactory(seed, now)
 		p := newPayment(f)
-		return f.Shuffle(f.Duplicate(every(f, p)))
+		return f.Shuffle(f.Duplicate(append(every(f, p), reversals(f, p)...)))
 	}
 	if diff := cmp.Diff(run(7), run(7)); diff != "" {
 		t.Errorf("two runs differ:\n%s", diff)
@@ -78,6 +86,47 @@ func TestBodiesAreWhatTheEventSays(t *testing.T) {
 	}
 }
 
+// Refunds and disputes say of the payment only which charge and intent it is.
+func TestReversalsAreOfTheChargeAndIntent(t *testing.T) {
+	t.Parallel()
+	f := NewFactory(1, now)
+	p := newPayment(f).Live()
+	for _, e := range reversals(f, p) {
+		type object struct {
+			Charge, Status string
+			Intent         string `json:"payment_intent"`
+			Amount         int64
+			Metadata       map[string]string
+		}
+		var b struct{ Data struct{ Object object } }
+		if err := json.Unmarshal(e.Body, &b); err != nil {
+			t.Fatal(err)
+		}
+		want := object{p.Charge, "succeeded", p.Intent, 350, map[string]string{}}
+		if e.Type == "charge.dispute.created" {
+			want.Status, want.Amount = "needs_response", p.Amount
+		}
+		if diff := cmp.Diff(want, b.Data.Object); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", e.Type, diff)
+		}
+	}
+}
+
+func TestASecondPaymentIsOfTheSameOrder(t *testing.T) {
+	t.Parallel()
+	f := NewFactory(1, now)
+	p := newPayment(f).Live()
+	p.NoMetadata, p.Account = true, "acct_1"
+	again := f.Again(p)
+	if again.Session == p.Session || again.Intent == p.Intent || again.Charge == p.Charge || again.PaymentID == p.PaymentID {
+		t.Errorf("%+v and %+v share an id", p, again)
+	}
+	again.Session, again.Intent, again.Charge, again.PaymentID = p.Session, p.Intent, p.Charge, p.PaymentID
+	if diff := cmp.Diff(p, again); diff != "" {
+		t.Errorf("(-first +second)\n%s", diff)
+	}
+}
+
 func TestIDsLookRight(t *testing.T) {
 	t.Parallel()
 	f := NewFactory(1, now)
@@ -87,6 +136,8 @@ func TestIDsLookRight(t *testing.T) {
 		p.Session:            `^cs_test_a1[0-9A-Za-z]{56}$`,
 		p.Live().Session:     `^cs_live_a1[0-9A-Za-z]{56}$`,
 		p.Intent:             `^pi_3[0-9A-Za-z]{23}$`,
+		f.Refund(1).ID:       `^re_3[0-9A-Za-z]{23}$`,
+		f.Dispute("").ID:     `^dp_1[0-9A-Za-z]{23}$`,
 		p.Charge:             `^ch_3[0-9A-Za-z]{23}$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(id) {
@@ -99,8 +150,10 @@ func TestBodiesHaveRealisticSizes(t *testing.T) {
 	t.Parallel()
 	f := NewFactory(1, now)
 	p := newPayment(f)
-	for _, e := range every(f, p)[:6] {
-		if n := len(e.Body); n < 2500 || n > 4500 {
+	least := map[string]int{"checkout.session": 2500, "charge": 2500, "payment_intent": 1500, "refund": 800, "charge.dispute": 1700}
+	for _, e := range append(every(f, p)[:18], reversals(f, p)...) {
+		object := e.Type[:strings.LastIndexByte(e.Type, '.')]
+		if n := len(e.Body); n < least[object] || n > 4500 {
 			t.Errorf("%s has %d bytes", e.Type, n)
 		}
 	}

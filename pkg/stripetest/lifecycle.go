@@ -10,69 +10,24 @@ import (
 // in which the order and the payment must be once all of it has been told, in
 // any order, with any repetition.
 type Lifecycle struct {
-	Name    string
-	Events  func(f *Factory, p Payment) []Event
-	Order   order.Status
-	Payment order.PaymentStatus
+	Name     string
+	Events   func(f *Factory, p Payment) []Event
+	Order    order.Status
+	Payment  order.PaymentStatus
+	Refunded int64   // how much of p.Amount has gone back, in hundredths of it
+	Second   *Second // nil where the order has one payment only
 }
 
-// Lifecycles are the stories of a payment whose order asks for p.Amount in
-// p.Currency, more than 0.
-func Lifecycles() []Lifecycle {
-	return []Lifecycle{
-		{"paid", paid, order.Paid, order.PaymentCompleted},
-		{"charge only", func(f *Factory, p Payment) []Event {
-			return []Event{f.ChargeSucceeded(p)}
-		}, order.Paid, order.PaymentCompleted},
-		{"session only", func(f *Factory, p Payment) []Event {
-			return []Event{f.CheckoutCompleted(p)}
-		}, order.Paid, order.PaymentCompleted},
-		{"unpaid", func(f *Factory, p Payment) []Event {
-			return []Event{f.CheckoutUnpaid(p)}
-		}, order.PaymentPending, order.PaymentProcessing},
-		{"unpaid, then charged", func(f *Factory, p Payment) []Event {
-			return []Event{f.CheckoutUnpaid(p), f.ChargeSucceeded(p)}
-		}, order.Paid, order.PaymentCompleted},
-		{"authorized", func(f *Factory, p Payment) []Event {
-			return []Event{f.ChargeAuthorized(p), f.CheckoutUnpaid(p)}
-		}, order.PaymentPending, order.PaymentProcessing},
-		{"expired", func(f *Factory, p Payment) []Event {
-			return []Event{f.CheckoutExpired(p)}
-		}, order.Expired, order.PaymentExpired},
-		{"declined", func(f *Factory, p Payment) []Event {
-			return []Event{f.ChargeFailed(p), f.ChargeFailed(p)}
-		}, order.PaymentPending, order.PaymentIsFailed},
-		{"declined, then paid", func(f *Factory, p Payment) []Event {
-			return append([]Event{f.ChargeFailed(p)}, paid(f, p)...)
-		}, order.Paid, order.PaymentCompleted},
-		{"declined, then expired", func(f *Factory, p Payment) []Event {
-			return []Event{f.ChargeFailed(p), f.CheckoutExpired(p)}
-		}, order.Expired, order.PaymentExpired},
-		{"expired and paid", func(f *Factory, p Payment) []Event {
-			// A contradiction; the money wins.
-			return append(paid(f, p), f.CheckoutExpired(p))
-		}, order.Paid, order.PaymentCompleted},
-		{"paid, delivered twice", func(f *Factory, p Payment) []Event {
-			events := paid(f, p)
-			return append(events, events...)
-		}, order.Paid, order.PaymentCompleted},
-		{"paid, two events for each change", func(f *Factory, p Payment) []Event {
-			// Stripe warns of it: other event ids, the same objects.
-			return append(paid(f, p), paid(f, p)...)
-		}, order.Paid, order.PaymentCompleted},
-		{"paid, with noise", func(f *Factory, p Payment) []Event {
-			noise := []Event{f.Other(p, "customer.created"), f.Other(p, "product.updated")}
-			return append(noise, paid(f, p)...)
-		}, order.Paid, order.PaymentCompleted},
-		{"noise only", func(f *Factory, p Payment) []Event {
-			return []Event{f.Other(p, "customer.created"), f.Other(p, "payment_link.created")}
-		}, order.PaymentPending, order.PaymentIsPending},
-	}
+// Second is what happens to a second payment of the same order, such as
+// Factory.Again draws. It is told together with the first.
+type Second struct {
+	Events   func(f *Factory, p Payment) []Event
+	Payment  order.PaymentStatus
+	Refunded int64 // like Lifecycle's
 }
 
-func paid(f *Factory, p Payment) []Event {
-	return []Event{f.ChargeSucceeded(p), f.CheckoutCompleted(p)}
-}
+// Back is hundredths of p's amount, in minor units, as the lifecycles reckon.
+func Back(p Payment, hundredths int64) int64 { return p.Amount * hundredths / 100 }
 
 // Shuffle is events in an order that depends on the factory's seed only.
 func (f *Factory) Shuffle(events []Event) []Event {

@@ -14,11 +14,20 @@ var (
 	sessionLayout string
 	//go:embed bodies/charge.json
 	chargeLayout string
+	//go:embed bodies/intent.json
+	intentLayout string
+	//go:embed bodies/refund.json
+	refundLayout string
+	//go:embed bodies/dispute.json
+	disputeLayout string
 	//go:embed bodies/other.json
 	otherLayout string
 
 	sessionTemplate = parse(sessionLayout)
 	chargeTemplate  = parse(chargeLayout)
+	intentTemplate  = parse(intentLayout)
+	refundTemplate  = parse(refundLayout)
+	disputeTemplate = parse(disputeLayout)
 	otherTemplate   = parse(otherLayout)
 )
 

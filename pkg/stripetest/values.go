@@ -17,6 +17,11 @@ type values struct {
 	balanceTransaction string
 	paymentMethod      string
 	receiptURL         string
+	amountRefunded     int64
+
+	intentStatus string
+	refund       Refund
+	dispute      Dispute
 }
 
 // outcome is how an attempt to charge a card ended.
@@ -34,6 +39,10 @@ var (
 	authorized = outcome{
 		status: "succeeded", network: "approved_by_network",
 		seller: "Payment complete.", kind: "authorized", paid: true,
+	}
+	pending = outcome{
+		status: "pending", network: "approved_by_network",
+		seller: "Payment complete.", kind: "authorized", captured: true,
 	}
 	declined = outcome{
 		status: "failed", failureCode: "card_declined", failureMessage: "Your card was declined.",
@@ -77,9 +86,22 @@ func (v *values) append(b []byte, name string) []byte {
 		return quote(b, v.objectID)
 	case "objectName":
 		return quote(b, v.objectName)
+	case "charge":
+		return text(b, v.charge)
+	case "intent":
+		return text(b, p.Intent)
+	case "paymentMethod":
+		return text(b, v.paymentMethod)
+	case "balanceTransaction":
+		return text(b, v.balanceTransaction)
 	}
-	if v.outcome.status != "" {
+	switch {
+	case v.outcome.status != "":
 		return v.appendCharge(b, name)
+	case v.intentStatus != "":
+		return v.appendIntent(b, name)
+	case v.refund.ID != "" || v.dispute.ID != "":
+		return v.appendReversal(b, name)
 	}
 	return v.appendSession(b, name)
 }
@@ -105,19 +127,15 @@ func (v *values) appendSession(b []byte, name string) []byte {
 
 func (v *values) appendCharge(b []byte, name string) []byte {
 	switch o := v.outcome; name {
-	case "charge":
-		return quote(b, v.charge)
-	case "intent":
-		return text(b, v.payment.Intent)
+	case "amountRefunded":
+		return number(b, v.amountRefunded)
+	case "refunded":
+		return boolean(b, v.amountRefunded > 0 && v.amountRefunded == v.payment.Amount)
 	case "amountCaptured":
 		if o.captured {
 			return number(b, v.payment.Amount)
 		}
 		return number(b, 0)
-	case "balanceTransaction":
-		return text(b, v.balanceTransaction)
-	case "paymentMethod":
-		return text(b, v.paymentMethod)
 	case "receiptURL":
 		return text(b, v.receiptURL)
 	case "captured":
@@ -138,6 +156,55 @@ func (v *values) appendCharge(b []byte, name string) []byte {
 		return text(b, o.seller)
 	case "outcomeType":
 		return text(b, o.kind)
+	}
+	panic("a layout asks for an unknown value: " + name)
+}
+
+func (v *values) appendIntent(b []byte, name string) []byte {
+	canceled := v.intentStatus == "canceled"
+	switch name {
+	case "intentStatus":
+		return quote(b, v.intentStatus)
+	case "clientSecret":
+		return quote(b, v.payment.Intent+"_secret_0")
+	case "amountReceived":
+		if v.intentStatus == "succeeded" {
+			return number(b, v.payment.Amount)
+		}
+		return number(b, 0)
+	case "canceledAt":
+		if canceled {
+			return number(b, v.created)
+		}
+		return text(b, "")
+	case "cancellationReason":
+		if canceled {
+			return quote(b, "abandoned")
+		}
+		return text(b, "")
+	case "lastPaymentError":
+		if v.intentStatus != "requires_payment_method" {
+			return text(b, "")
+		}
+		b = append(b, `{"charge": `...)
+		b = quote(b, v.charge)
+		return append(b, `, "code": "card_declined", "decline_code": "generic_decline", "message": "Your card was declined.", "type": "card_error"}`...)
+	}
+	panic("a layout asks for an unknown value: " + name)
+}
+
+func (v *values) appendReversal(b []byte, name string) []byte {
+	switch name {
+	case "refund":
+		return quote(b, v.refund.ID)
+	case "refundAmount":
+		return number(b, v.refund.Amount)
+	case "refundStatus":
+		return quote(b, v.refund.Status)
+	case "dispute":
+		return quote(b, v.dispute.ID)
+	case "disputeStatus":
+		return quote(b, v.dispute.Status)
 	}
 	panic("a layout asks for an unknown value: " + name)
 }
