@@ -108,7 +108,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status
-	if !t.PaymentFrom.settled() && t.PaymentTo.settled() && t.PaymentTo != PaymentRefunded && paidTwice(o, p) {
+	if !t.PaymentFrom.settled() && t.PaymentTo.keptMoney() && paidTwice(o, p) {
 		t.Reason = SecondPayment
 	}
 

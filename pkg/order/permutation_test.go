@@ -68,6 +68,27 @@ var stories = []struct {
 		"PAID / COMPLETED COMPLETED",
 	},
 	{
+		// Refunds and old disputes name no more than the charge.
+		"refunded and disputed, with nothing but the charge to go by", []string{"cs_1"},
+		[]order.Contribution{
+			{Facts: order.Facts{Session: "cs_1", Intent: "pi_1", Processing: true}},
+			{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{asked}, Gross: map[string]int64{"ch_1": 1000}}},
+			{Facts: order.Facts{Charges: []string{"ch_1"}, Implied: true, Refunds: map[string]order.Refund{"re_1": {Status: "succeeded", Amount: 1000}}}},
+			{Facts: order.Facts{Charges: []string{"ch_1"}, Implied: true, Disputes: map[string]string{"dp_1": "under_review"}}},
+		},
+		"PAID / DISPUTED",
+	},
+	{
+		"a refund and a dispute that say only their own id the second time", []string{"cs_1"},
+		[]order.Contribution{
+			{OrderID: "o", Facts: order.Facts{Charges: []string{"ch_1"}, Implied: true, Refunds: map[string]order.Refund{"re_1": {Status: "succeeded", Amount: 1000}}}},
+			{Facts: order.Facts{Implied: true, Refunds: map[string]order.Refund{"re_1": {Status: "failed", Amount: 1000}}}},
+			{Facts: order.Facts{Charges: []string{"ch_1"}, Implied: true, Disputes: map[string]string{"dp_1": "lost"}}},
+			{Facts: order.Facts{Implied: true, Disputes: map[string]string{"dp_1": "won"}}},
+		},
+		"PAID / COMPLETED",
+	},
+	{
 		"declined for good", []string{"cs_1"},
 		[]order.Contribution{
 			{OrderID: "o", Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, FailedAttempts: []string{"ch_1"}}},

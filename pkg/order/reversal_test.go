@@ -130,17 +130,21 @@ func TestSecondPaymentIsFlaggedOnce(t *testing.T) {
 			t.Errorf("%s: %v", states(o), reasons)
 		}
 	}
-	// The first was given back in full before: nobody has paid twice.
-	o := newOrder("cs_1", "cs_2")
-	back := entry("back", order.Contribution{Facts: order.Facts{Intent: "pi_1", Gross: map[string]int64{"ch_1": 2500}}})
-	book := bookOf(o)
-	book.Settle([]order.Entry{a, back, b})
-	for _, tr := range book.Changes().Transitions {
-		if tr.Reason == order.SecondPayment {
-			t.Errorf("flagged: %+v", tr)
+	// The first went back before, in full or by a dispute: nobody has paid twice.
+	for want, back := range map[string]order.Facts{
+		"PAID / REFUNDED COMPLETED":     {Intent: "pi_1", Gross: map[string]int64{"ch_1": 2500}},
+		"PAID / DISPUTE_LOST COMPLETED": {Intent: "pi_1", Disputes: map[string]string{"dp_1": "lost"}},
+	} {
+		o := newOrder("cs_1", "cs_2")
+		book := bookOf(o)
+		book.Settle([]order.Entry{a, entry("back", order.Contribution{Facts: back}), b})
+		for _, tr := range book.Changes().Transitions {
+			if tr.Reason == order.SecondPayment {
+				t.Errorf("%s: flagged %+v", want, tr)
+			}
 		}
-	}
-	if states(o) != "PAID / REFUNDED COMPLETED" {
-		t.Error(states(o))
+		if states(o) != want {
+			t.Errorf("%s, want %s", states(o), want)
+		}
 	}
 }

@@ -42,6 +42,11 @@ func (s PaymentStatus) settled() bool {
 	return false
 }
 
+// keptMoney reports whether the money came and has not gone back altogether.
+func (s PaymentStatus) keptMoney() bool {
+	return s.settled() && s != PaymentRefunded && s != PaymentDisputeLost
+}
+
 // drivenByPayments reports whether events may write over s at all.
 func (s Status) drivenByPayments() bool {
 	switch s {
@@ -121,9 +126,9 @@ func orderStatus(payments []*Payment) Status {
 }
 
 // paidTwice reports whether, besides p, another payment of o has the customer's
-// money. One that was refunded in full has it no more.
+// money. One that went back in full, or was lost in a dispute, has it no more.
 func paidTwice(o *Order, p *Payment) bool {
 	return slices.ContainsFunc(o.Payments, func(other *Payment) bool {
-		return other != p && other.Status.settled() && other.Status != PaymentRefunded
+		return other != p && other.Status.keptMoney()
 	})
 }
