@@ -3,6 +3,7 @@ package app_test
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -105,4 +106,38 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// flood posts unsigned deliveries from many connections at once, faster than a
+// limit recovers, and counts the answers by their status.
+func (p *product) flood(requests int, header http.Header) map[int]int {
+	p.Helper()
+	statuses := make([]int, requests)
+	var next atomic.Int64
+	var senders sync.WaitGroup
+	for range 32 {
+		senders.Go(func() {
+			for i := next.Add(1) - 1; i < int64(requests); i = next.Add(1) - 1 {
+				req, err := http.NewRequest(http.MethodPost, p.base+endpoint, strings.NewReader("{}"))
+				if err != nil {
+					p.Error(err)
+					return
+				}
+				maps.Copy(req.Header, header)
+				resp, err := p.client.Do(req)
+				if err != nil {
+					p.Error(err)
+					return
+				}
+				resp.Body.Close()
+				statuses[i] = resp.StatusCode
+			}
+		})
+	}
+	senders.Wait()
+	counts := map[int]int{}
+	for _, status := range statuses {
+		counts[status]++
+	}
+	return counts
 }
