@@ -160,7 +160,7 @@ func TestAttackMalformedContent(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", c.name, got.status, got.body, c.want)
 		}
 	}
-	p.eventually("whatever can be worked off is", func() bool { return p.rows(`status = 'PROCESSING'`) <= "1" })
+	p.eventually("whatever can be worked off is", func() bool { return p.count(`status = 'PROCESSING'`) <= 1 })
 	if got := p.states(pay); got != "PAYMENT_PENDING / PENDING" {
 		t.Errorf("the order is %s", got)
 	}

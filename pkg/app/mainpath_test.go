@@ -144,8 +144,8 @@ func TestRedisAwayWhileEventsComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	pay(payments[20:40])
-	if n := p.rows(`status = 'PROCESSING'`); n < "20" {
-		t.Fatalf("%s events wait, at least 20 came while Redis was away", n)
+	if n := p.count(`status = 'PROCESSING'`); n < 20 {
+		t.Fatalf("%d events wait, at least 20 came while Redis was away", n)
 	}
 	if err := redis.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -135,8 +135,8 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 	if acked.Load() == int64(len(events)) {
 		t.Fatal("all deliveries were over before the signal came")
 	}
-	if stored := p.rows(`"dedupeKey" IS NOT NULL`); stored < fmt.Sprint(acked.Load()) && len(stored) <= len(fmt.Sprint(acked.Load())) {
-		t.Errorf("%d answered with 200, %s stored", acked.Load(), stored)
+	if stored := p.count(`"dedupeKey" IS NOT NULL`); stored < acked.Load() {
+		t.Errorf("%d answered with 200, %d stored", acked.Load(), stored)
 	}
 	second := p.launch("worker", "RECOVER_AFTER=1s")
 	p.eventually("the next worker finishes", func() bool { return p.rows(`status = 'PROCESSING'`) == "0" })

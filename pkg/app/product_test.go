@@ -255,6 +255,15 @@ func (p *product) rows(where string, args ...any) string {
 	return p.scalar(`SELECT count(*)::text FROM "WebhookEvent" WHERE `+where, args...)
 }
 
+// count is rows as a number, for what has to be more or less.
+func (p *product) count(where string) (n int64) {
+	p.Helper()
+	if err := p.db.Get(&n, `SELECT count(*) FROM "WebhookEvent" WHERE `+where); err != nil {
+		p.Fatalf("counting %s: %v", where, err)
+	}
+	return n
+}
+
 // safeBuffer is a log that is read while it is written.
 type safeBuffer struct {
 	mu sync.Mutex

@@ -241,6 +241,7 @@ func TestProgramsOfThisMachine(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("postgres"); err != nil {
 		if dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); err != nil || len(dirs) == 0 {
+			// Then it is fetched, which every other test here does as well.
 			t.Skip("PostgreSQL is not on this machine")
 		}
 	}

@@ -6,6 +6,7 @@
 package order
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -103,7 +104,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	p.Facts = joined
 	p.Livemode, p.ModeUnknown = e.Livemode, false
 	if joined.Intent != "" || !strings.HasPrefix(p.ProviderPaymentID, "pi_") {
-		p.ProviderPaymentID = firstOf(joined.Intent, joined.Session, p.ProviderPaymentID)
+		p.ProviderPaymentID = cmp.Or(joined.Intent, joined.Session, p.ProviderPaymentID)
 	}
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
@@ -188,13 +189,4 @@ func nextStatus(o *Order) Status {
 		return o.Status
 	}
 	return next
-}
-
-func firstOf(ids ...string) string {
-	for _, id := range ids {
-		if id != "" {
-			return id
-		}
-	}
-	return ""
 }

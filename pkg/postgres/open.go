@@ -90,7 +90,7 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	// One []byte parameter then goes over the wire as it is instead of as hex.
 	q.Set("binary_parameters", "yes")
 	setDefault("sslmode", "prefer")
-	setDefault("application_name", firstOf(o.Name, "tillhook"))
+	setDefault("application_name", cmp.Or(o.Name, "tillhook"))
 	setDefault("connect_timeout", seconds(o.ConnectTimeout, 2*time.Second))
 	setDefault("statement_timeout", milliseconds(o.StatementTimeout, defaultStatementTimeout))
 	setDefault("lock_timeout", milliseconds(o.LockTimeout, 2*time.Second))
@@ -112,11 +112,4 @@ func milliseconds(d, def time.Duration) string {
 		d = def
 	}
 	return strconv.FormatInt(d.Milliseconds(), 10)
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
