@@ -3,9 +3,9 @@
 -- for the ids that are named twice.
 UPDATE "WebhookEvent" e
 SET status = r.status, outcome = NULLIF(r.outcome, ''), "lastError" = NULLIF(r.last_error, ''),
-    attempts = r.attempts, "processedAt" = now()
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::integer[])
-    AS r(id, occurred_at, status, outcome, last_error, attempts)
+    attempts = r.attempts, "processedAt" = now(), "orderId" = NULLIF(r.order_id, '')
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::integer[], $9::text[])
+    AS r(id, occurred_at, status, outcome, last_error, attempts, order_id)
 WHERE e.id = r.id AND e."occurredAt" = to_timestamp(r.occurred_at) AND e.status = 'PROCESSING'
     AND e.id = ANY($1::text[])
     AND e."occurredAt" BETWEEN to_timestamp($7::bigint) AND to_timestamp($8::bigint)

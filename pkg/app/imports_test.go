@@ -28,7 +28,7 @@ var rings = map[string][]string{
 	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
 	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
 
-	"pkg/app": {"pkg/event", "pkg/ingest", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
+	"pkg/app": {"pkg/event", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
 
 	"pkg/stripetest": {"pkg/order"},
 	"pkg/devstack":   {},

@@ -91,6 +91,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d+ s\b`), "N s"},
 	{regexp.MustCompile(`(agrees with|[\d.]+ s (ahead of|behind)|N s (ahead of|behind)) the database's`), "CLOCK"},
 	{regexp.MustCompile(`\banna@\S+`), "anna@HOST"},
+	{regexp.MustCompile(`\bin [\d.]+m?s\.`), "in SECONDS."},
 }
 
 // shows runs a command and compares what it shows, but for times and ids, and

@@ -35,7 +35,7 @@ func (f *eventFlags) add(c *cobra.Command, limit int) {
 	flags.StringVar(&f.status, "status", "", "only this status: "+strings.Join(eventStatuses, ", "))
 	flags.StringVar(&f.eventType, "type", "", "only this `type`; charge.* is all that begin so")
 	flags.StringVar(&f.restaurant, "restaurant", "", "only this restaurant's, by slug or id")
-	flags.StringVar(&f.order, "order", "", "only those that changed this order, by `id`")
+	flags.StringVar(&f.order, "order", "", "only those about this order, by `id`")
 	flags.StringVar(&f.since, "since", "", "only those stored since then: 6h ago, or a `time` such as 2026-01-31T18:00:00Z")
 	flags.StringVar(&f.until, "until", "", "only those stored before then, a `time` likewise")
 	flags.IntVar(&f.limit, "limit", limit, "no more than so many, the newest")
@@ -182,6 +182,9 @@ func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	}
 	if e.ProcessedAt != nil {
 		facts = append(facts, fact{"worked off", fmt.Sprintf("%s, attempt %d", clockTime(*e.ProcessedAt), e.Attempts)})
+	}
+	if e.OrderID != "" {
+		facts = append(facts, fact{"order", e.OrderID})
 	}
 	if e.SignedWith != "" {
 		facts = append(facts, fact{"signed with", "the " + e.SignedWith + " secret"})

@@ -80,6 +80,7 @@ type Transition struct {
 // A Transition may come with a permanent error: money of the wrong amount is
 // remembered and still needs a human.
 type Result struct {
+	OrderID    string // the order that the event is about, "" if it leads to none
 	Outcome    event.Outcome
 	Transition *Transition
 	Err        error
@@ -109,7 +110,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status
-	if !t.PaymentFrom.settled() && t.PaymentTo.keptMoney() && paidTwice(o, p) {
+	if !t.PaymentFrom.Settled() && t.PaymentTo.keptMoney() && paidTwice(o, p) {
 		t.Reason = SecondPayment
 	}
 
@@ -171,7 +172,7 @@ func guard(o *Order, p *Payment, e Entry) error {
 // one; an operator who settled it by hand, without facts, is the case.
 func nextPaymentStatus(p *Payment) PaymentStatus {
 	next := paymentStatus(p.Facts, p.Expected)
-	if p.Status.settled() && !next.settled() {
+	if p.Status.Settled() && !next.Settled() {
 		return p.Status
 	}
 	return next

@@ -114,6 +114,7 @@ func (b *Book) settle(e Entry) Result {
 	}
 	o := b.orders[p.OrderID]
 	r := Apply(o, p, e)
+	r.OrderID = o.ID
 	if r.Outcome == event.Applied {
 		b.record(o, p, r.Transition)
 	}

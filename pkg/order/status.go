@@ -33,8 +33,8 @@ const (
 	PaymentReview            PaymentStatus = "REVIEW" // money seen, but not the money asked for
 )
 
-// settled reports whether the money came, whatever became of it afterwards.
-func (s PaymentStatus) settled() bool {
+// Settled reports whether the money came, whatever became of it afterwards.
+func (s PaymentStatus) Settled() bool {
 	switch s {
 	case PaymentCompleted, PaymentPartiallyRefunded, PaymentRefunded, PaymentDisputed, PaymentDisputeLost:
 		return true
@@ -44,7 +44,7 @@ func (s PaymentStatus) settled() bool {
 
 // keptMoney reports whether the money came and has not gone back altogether.
 func (s PaymentStatus) keptMoney() bool {
-	return s.settled() && s != PaymentRefunded && s != PaymentDisputeLost
+	return s.Settled() && s != PaymentRefunded && s != PaymentDisputeLost
 }
 
 // drivenByPayments reports whether events may write over s at all.
@@ -104,7 +104,7 @@ func orderStatus(payments []*Payment) Status {
 		switch {
 		case p.Status == PaymentRefunded:
 			settled, refunded = settled+1, refunded+1
-		case p.Status.settled():
+		case p.Status.Settled():
 			settled++
 		case !p.Facts.ended():
 			open++

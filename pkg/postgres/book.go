@@ -17,7 +17,8 @@ import (
 	"tillhook/pkg/order"
 )
 
-// openBook finds, locks and reads the orders that the entries lead to.
+// openBook finds, locks and reads the orders that the entries lead to. Who only
+// looks locks nothing.
 func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 	found, err := s.findLinks(ctx)
 	if err != nil || len(found) == 0 {
@@ -34,7 +35,11 @@ func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 	slices.Sort(orderIDs)
 	orderIDs = slices.Compact(orderIDs)
 	var orders []*order.Order
-	rows, err := s.tx.QueryxContext(ctx, db.Query("order_lock"), pq.StringArray(orderIDs))
+	query := "order_lock"
+	if s.looking {
+		query = "order_read"
+	}
+	rows, err := s.tx.QueryxContext(ctx, db.Query(query), pq.StringArray(orderIDs))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +68,11 @@ func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 }
 
 func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders map[string]*order.Order) error {
-	rows, err := s.tx.QueryxContext(ctx, db.Query("payment_lock"), pq.StringArray(orderIDs))
+	query := "payment_lock"
+	if s.looking {
+		query = "payment_read"
+	}
+	rows, err := s.tx.QueryxContext(ctx, db.Query(query), pq.StringArray(orderIDs))
 	if err != nil {
 		return err
 	}

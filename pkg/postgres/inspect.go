@@ -21,7 +21,7 @@ type EventFilter struct {
 	Status       string
 	Type         string // a whole type, or its beginning with % after it
 	Restaurant   string // id or slug
-	Order        string // an order that the events changed
+	Order        string // the order that the events are about
 	Since, Until time.Time
 	Limit        int
 }
@@ -42,6 +42,7 @@ type Event struct {
 	Attempts        int        `db:"attempts" json:"attempts"`
 	LastError       string     `db:"lastError" json:"lastError,omitempty"`
 	SignedWith      string     `db:"signedWith" json:"signedWith,omitempty"`
+	OrderID         string     `db:"orderId" json:"orderId,omitempty"`
 	Bytes           int        `db:"bytes" json:"bytes"` // of the payload
 }
 

@@ -59,6 +59,7 @@ type settlement struct {
 	at       []int         // entries[i] is of attempts[at[i]]
 	entries  []order.Entry // those that could be read
 	finished []bool        // per attempt: locked here, so ours to finish
+	looking  bool          // nothing will be written
 }
 
 func (s *settlement) run(ctx context.Context, read func(event.Stored) (order.Contribution, error)) error {
@@ -134,7 +135,7 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 // finishEvents writes the end of every event that has one. What waits for its
 // payment stays as it is, until its last attempt.
 func (s *settlement) finishEvents(ctx context.Context) error {
-	var ids, status, outcomes, reasons []string
+	var ids, status, outcomes, reasons, orders []string
 	var seconds, numbers []int64
 	for i, a := range s.attempts {
 		r := s.results[i]
@@ -148,6 +149,7 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 		ids, seconds = append(ids, a.ID), append(seconds, a.OccurredAt.Unix())
 		status, outcomes = append(status, string(end)), append(outcomes, string(outcome))
 		reasons, numbers = append(reasons, reason), append(numbers, int64(a.Number))
+		orders = append(orders, r.OrderID)
 	}
 	if len(ids) == 0 {
 		return nil
@@ -157,7 +159,7 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 	}
 	_, err := s.tx.ExecContext(ctx, db.Query("event_finish"), pq.StringArray(ids), pq.Int64Array(seconds),
 		pq.StringArray(status), pq.StringArray(outcomes), pq.StringArray(reasons), pq.Int64Array(numbers),
-		slices.Min(seconds), slices.Max(seconds))
+		slices.Min(seconds), slices.Max(seconds), pq.StringArray(orders))
 	return err
 }
 
@@ -166,7 +168,7 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) error {
 	_, err := d.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{a.OccurredAt.Unix()},
 		pq.StringArray{string(event.Failed)}, pq.StringArray{""}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
-		a.OccurredAt.Unix(), a.OccurredAt.Unix())
+		a.OccurredAt.Unix(), a.OccurredAt.Unix(), pq.StringArray{""})
 	if err != nil {
 		return fmt.Errorf("failing event %s: %w", a.ID, err)
 	}

@@ -29,6 +29,17 @@ type Ledger interface {
 // Decode says what an event's body contributes.
 type Decode func(eventType string, payload []byte) (order.Contribution, error)
 
+// Read decodes one event. A body that makes the decoder panic is that event's
+// fault, not its neighbours'.
+func (d Decode) Read(e event.Stored) (c order.Contribution, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = event.Permanent(fmt.Errorf("decoding %s panicked: %v", e.Type, r))
+		}
+	}()
+	return d(e.Type, e.Payload)
+}
+
 // maxBatch is how many events share a transaction. More would hold the locks
 // of more orders for longer and gain little: a round trip is spread thin by
 // then.
@@ -114,16 +125,5 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 
 func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) ([]order.Result, error) {
 	p.metrics.ApplyEvents.Observe(float64(len(attempts)))
-	return p.ledger.Settle(ctx, attempts, p.read)
-}
-
-// read decodes one event. A body that makes the decoder panic is that event's
-// fault, not its neighbours'.
-func (p *Processor) read(e event.Stored) (c order.Contribution, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = event.Permanent(fmt.Errorf("decoding %s panicked: %v", e.Type, r))
-		}
-	}()
-	return p.decode(e.Type, e.Payload)
+	return p.ledger.Settle(ctx, attempts, p.decode.Read)
 }

@@ -1,0 +1,204 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tillhook/pkg/order"
+	"tillhook/pkg/postgres"
+	"tillhook/pkg/stripe"
+	"tillhook/pkg/worker"
+)
+
+const (
+	// auditPage is how many orders are read at one moment. What is in memory
+	// is their facts, and one event at a time.
+	auditPage = 200
+	// auditEventPage is how many unplaced events are in memory at a time.
+	auditEventPage = 500
+	// auditWorkers fold side by side: half of the time goes into decoding.
+	auditWorkers = 4
+	// maxDifferences are kept; beyond that nobody reads them one by one.
+	maxDifferences = 10000
+)
+
+// audited is the answer of an audit.
+type audited struct {
+	written
+	Orders      int                  `json:"orders"`     // that were compared
+	Unfinished  int                  `json:"unfinished"` // orders with an event under way, not compared
+	Events      int                  `json:"events"`     // that were folded
+	Received    map[string]int64     `json:"received"`   // by currency, minor units: of all settled payments
+	Refunded    map[string]int64     `json:"refunded"`   // likewise: amountRefunded
+	Seconds     float64              `json:"seconds"`
+	Count       int                  `json:"count"` // of differences, those settled by hand apart
+	ByHand      int                  `json:"byHand"`
+	Mended      int                  `json:"mended"`
+	Differences []order.Difference   `json:"differences"` // the first 10,000
+	recompute   map[string]orderFold // what mends, by order
+	replay      []string
+}
+
+type orderFold map[string]order.Facts // by payment
+
+// auditing is one audit under way.
+type auditing struct {
+	db       *postgres.DB
+	scope    postgres.AuditScope
+	progress *progress
+
+	mu     sync.Mutex
+	answer audited
+}
+
+func (a *auditing) run(ctx context.Context) error {
+	started := time.Now()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return a.unplaced(ctx) })
+	all.Go(func() error {
+		pages, ctx := errgroup.WithContext(ctx)
+		pages.SetLimit(auditWorkers)
+		for after := ""; ; {
+			ids, err := a.db.AuditOrderIDs(ctx, a.scope, after, auditPage)
+			if err != nil || len(ids) == 0 {
+				return errors.Join(pages.Wait(), err)
+			}
+			after = ids[len(ids)-1]
+			pages.Go(func() error { return a.page(ctx, ids) })
+		}
+	})
+	err := all.Wait()
+	a.answer.Seconds = time.Since(started).Seconds()
+	slices.SortStableFunc(a.answer.Differences, func(x, y order.Difference) int {
+		return cmp.Or(cmp.Compare(x.OrderID, y.OrderID), cmp.Compare(x.PaymentID, y.PaymentID),
+			cmp.Compare(x.EventID, y.EventID), cmp.Compare(x.Text, y.Text))
+	})
+	slices.Sort(a.answer.replay)
+	return err
+}
+
+// page audits some orders, as of one moment.
+func (a *auditing) page(ctx context.Context, ids []string) error {
+	var auditor *order.Auditor
+	var recorded []order.Recorded
+	events := 0
+	err := a.db.AuditOrders(ctx, ids, func(r []order.Recorded) {
+		recorded, auditor = r, order.NewAuditor(r)
+	}, func(e postgres.AuditedEvent) error {
+		c, err := readEvent(e.Stored)
+		auditor.See(e.Entry(c), e.Status, e.OrderID, err)
+		events++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	differences := auditor.Differences()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer.Orders += len(recorded) - auditor.Unfinished()
+	a.answer.Unfinished += auditor.Unfinished()
+	a.answer.Events += events
+	for _, r := range recorded {
+		a.addMoney(r)
+	}
+	for _, d := range differences {
+		a.note(d)
+		if d.Mend == order.MendRecompute {
+			a.answer.recompute[d.OrderID] = auditor.Folded(d.OrderID)
+		}
+	}
+	a.progress.add(len(ids))
+	return nil
+}
+
+func (a *auditing) addMoney(r order.Recorded) {
+	for _, p := range r.Payments {
+		if p.Status.Settled() {
+			a.answer.Received[p.Expected.Currency] += p.Expected.Amount
+		}
+		if n := r.AmountRefunded[p.ID]; n > 0 {
+			a.answer.Refunded[p.Expected.Currency] += n
+		}
+	}
+}
+
+// note counts a difference, and what would mend it.
+func (a *auditing) note(d order.Difference) {
+	if d.ByHand {
+		a.answer.ByHand++
+	} else {
+		a.answer.Count++
+	}
+	if len(a.answer.Differences) >= maxDifferences {
+		return
+	}
+	a.answer.Differences = append(a.answer.Differences, d)
+	if d.Mend == order.MendReplay && !slices.Contains(a.answer.replay, d.EventID) {
+		a.answer.replay = append(a.answer.replay, d.EventID)
+	}
+}
+
+// unplaced audits the events that no order is recorded of.
+func (a *auditing) unplaced(ctx context.Context) error {
+	for cursor := (postgres.AuditCursor{}); ; {
+		next, n, err := a.db.AuditUnplaced(ctx, a.scope, cursor, auditEventPage, readEvent, func(e postgres.AuditedEvent, r order.Result) {
+			text := order.CompareEnd(e.Status, e.OrderID, r)
+			if text == "" {
+				return
+			}
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.note(order.Difference{OrderID: r.OrderID, EventID: e.ID, Text: text, Mend: order.MendReplay})
+		})
+		if err != nil {
+			return err
+		}
+		a.mu.Lock()
+		a.answer.Events += n
+		a.mu.Unlock()
+		a.progress.add(n)
+		if cursor = next; n < auditEventPage {
+			return nil
+		}
+	}
+}
+
+// repair mends what can be mended, and says how many differences that were.
+func (o *ops) repair(ctx context.Context, db *postgres.DB, r *audited) error {
+	for id, facts := range r.recompute {
+		if err := db.RecomputeOrder(ctx, r.by(), id, facts); err != nil {
+			return err
+		}
+	}
+	for chunk := range slices.Chunk(r.replay, auditEventPage) {
+		again, err := db.ReplayEvents(ctx, r.by(), chunk)
+		if err != nil {
+			return err
+		}
+		if _, err := o.requeue(ctx, again); err != nil {
+			r.warn("not all events are queued, the recoverer will: %v", err)
+		}
+	}
+	replayed := map[string]bool{}
+	for _, d := range r.Differences {
+		replayed[d.OrderID] = replayed[d.OrderID] || d.Mend == order.MendReplay
+	}
+	for _, d := range r.Differences {
+		// What else differs in an order may be for want of the events that are
+		// replayed just now; if not, the next audit tells.
+		if d.Mend != order.MendByHuman || replayed[d.OrderID] && !d.ByHand {
+			r.Mended++
+		}
+	}
+	return nil
+}
+
+// readEvent is what the worker reads of an event.
+var readEvent = worker.Decode(stripe.Decode).Read
