@@ -75,33 +75,36 @@ func (p *product) multiply(pay stripetest.Payment, n int) {
 		}
 		return text
 	}
-	tx, err := p.db.Begin()
-	if err != nil {
-		p.Fatal(err)
+	const chunk = 2000 // each statement has to end within the product's timeout
+	for first := 1; first <= n; first += chunk {
+		p.copies(pay, in, first, min(n, first+chunk-1))
+		if first == 1 { // as the server does by itself, sooner or later
+			if _, err := p.db.Exec(`ANALYZE`); err != nil {
+				p.Fatal(err)
+			}
+		}
 	}
-	if _, err := tx.Exec("SET LOCAL statement_timeout = 0"); err != nil {
-		p.Fatal(err)
-	}
+}
+
+func (p *product) copies(pay stripetest.Payment, in func(string) string, first, last int) {
+	p.Helper()
 	for _, statement := range []string{
 		`INSERT INTO "Order" (id, "restaurantId", status, "totalAmount", currency)
-			SELECT ` + in("o.id") + `, "restaurantId", status, "totalAmount", currency FROM "Order" o, generate_series(1, $6::int) i WHERE o.id = $1`,
+			SELECT ` + in("o.id") + `, "restaurantId", status, "totalAmount", currency FROM "Order" o, generate_series($6::int, $7::int) i WHERE o.id = $1`,
 		`INSERT INTO "Payment" (id, "orderId", provider, status, "providerPaymentId", amount, currency, livemode, facts, "amountRefunded")
 			SELECT ` + in("p.id") + `, ` + in(`p."orderId"`) + `, provider, status, ` + in(`p."providerPaymentId"`) + `, amount, currency, livemode, ` +
-			in("p.facts::text") + `::jsonb, "amountRefunded" FROM "Payment" p, generate_series(1, $6::int) i WHERE p."orderId" = $1`,
+			in("p.facts::text") + `::jsonb, "amountRefunded" FROM "Payment" p, generate_series($6::int, $7::int) i WHERE p."orderId" = $1`,
 		`INSERT INTO "PaymentObject" ("restaurantId", "objectId", "paymentId")
-			SELECT "restaurantId", ` + in(`l."objectId"`) + `, ` + in(`l."paymentId"`) + ` FROM "PaymentObject" l, generate_series(1, $6::int) i
+			SELECT "restaurantId", ` + in(`l."objectId"`) + `, ` + in(`l."paymentId"`) + ` FROM "PaymentObject" l, generate_series($6::int, $7::int) i
 			WHERE l."paymentId" = $2 ON CONFLICT DO NOTHING`,
 		`INSERT INTO "WebhookEvent" (id, "providerEventId", "dedupeKey", "eventType", status, outcome, "restaurantId", "apiVersion", livemode, payload, "occurredAt",
 				attempts, "processedAt", "signedWith", "orderId")
 			SELECT id || 'x' || i, ` + in(`e."providerEventId"`) + `, ` + in(`e."dedupeKey"`) + `, "eventType", status, outcome, "restaurantId", "apiVersion", livemode,
 				convert_to(` + in(`convert_from(e.payload, 'UTF8')`) + `, 'UTF8'), "occurredAt", attempts, "processedAt", "signedWith", ` + in(`e."orderId"`) + `
-			FROM "WebhookEvent" e, generate_series(1, $6::int) i WHERE e."orderId" = $1`,
+			FROM "WebhookEvent" e, generate_series($6::int, $7::int) i WHERE e."orderId" = $1`,
 	} {
-		if _, err := tx.Exec(statement, pay.OrderID, pay.PaymentID, pay.Session, pay.Intent, pay.Charge, n); err != nil {
+		if _, err := p.db.Exec(statement, pay.OrderID, pay.PaymentID, pay.Session, pay.Intent, pay.Charge, first, last); err != nil {
 			p.Fatalf("%s: %v", statement, err)
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		p.Fatal(err)
 	}
 }

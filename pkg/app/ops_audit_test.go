@@ -25,7 +25,8 @@ type auditAnswer struct {
 func (p *product) audit(args ...string) (a auditAnswer, code int) {
 	p.Helper()
 	out, err := p.ops("", append([]string{"audit", "-o", "json"}, args...)...)
-	if jsonErr := json.NewDecoder(strings.NewReader(out)).Decode(&a); jsonErr != nil {
+	_, answer, _ := strings.Cut("\n"+out, "\n{") // after the progress
+	if jsonErr := json.NewDecoder(strings.NewReader("{" + answer)).Decode(&a); jsonErr != nil {
 		p.Fatalf("%v, %v: %s", err, jsonErr, out)
 	}
 	return a, app.ExitCode(err)

@@ -1,28 +1,29 @@
 package stripe
 
-import (
-	stripego "github.com/stripe/stripe-go/v76"
+import "tillhook/pkg/order"
 
-	"tillhook/pkg/order"
-)
-
-type sdkCharge stripego.Charge
-
-// charge is a Charge. The fields here take the place of those of stripe-go,
-// which can't tell an absent one from a zero, or an id from its spelling, and
-// fails on what old versions put where there is now an id or nothing.
+// charge is a Charge, as much of it as is read. stripe-go's own type can't tell
+// an absent field from a zero, or an id from its spelling, and fails on what
+// old versions put where there is now an id or nothing.
 type charge struct {
-	sdkCharge
-	AmountCaptured *int64       `json:"amount_captured"`
-	Livemode       *bool        `json:"livemode"`
-	PaymentIntent  reference    `json:"payment_intent"`
-	Dispute        reference    `json:"dispute"`
-	Refunds        list[refund] `json:"refunds"` // until 2022-11-15
+	ID             string            `json:"id"`
+	Object         string            `json:"object"`
+	Status         string            `json:"status"`
+	Paid           bool              `json:"paid"`
+	Captured       bool              `json:"captured"`
+	Amount         int64             `json:"amount"`
+	AmountCaptured *int64            `json:"amount_captured"`
+	AmountRefunded int64             `json:"amount_refunded"`
+	Currency       string            `json:"currency"`
+	Livemode       *bool             `json:"livemode"`
+	Metadata       map[string]string `json:"metadata"`
+	PaymentIntent  reference         `json:"payment_intent"`
+	Refunds        list[refund]      `json:"refunds"` // until 2022-11-15
 }
 
 // chargePending: an asynchronous method is under way.
 func chargePending(ch *charge) order.Contribution {
-	if ch.Status != stripego.ChargeStatusPending || !ch.kind() {
+	if ch.Status != "pending" || !ch.kind() {
 		return ignored
 	}
 	c := ch.contribution()
@@ -33,7 +34,7 @@ func chargePending(ch *charge) order.Contribution {
 // chargeSucceeded: captured money is evidence; an authorization is a promise
 // ("Place a hold on a payment method") that may lapse, and only processing.
 func chargeSucceeded(ch *charge) order.Contribution {
-	if ch.Status != stripego.ChargeStatusSucceeded || !ch.Paid || !ch.kind() {
+	if ch.Status != "succeeded" || !ch.Paid || !ch.kind() {
 		return ignored
 	}
 	c := ch.contribution()
@@ -49,7 +50,7 @@ func chargeSucceeded(ch *charge) order.Contribution {
 		captured = *ch.AmountCaptured
 	}
 	if captured > 0 {
-		c.Facts.Evidence = money(captured, string(ch.Currency))
+		c.Facts.Evidence = money(captured, ch.Currency)
 	}
 	return c
 }
@@ -73,7 +74,7 @@ func chargeRefunded(ch *charge) order.Contribution {
 // chargeFailed: one attempt was declined. The session stays open, another card
 // may follow on the same intent.
 func chargeFailed(ch *charge) order.Contribution {
-	if ch.Status != stripego.ChargeStatusFailed || !ch.kind() {
+	if ch.Status != "failed" || !ch.kind() {
 		return ignored
 	}
 	c := ch.contribution()

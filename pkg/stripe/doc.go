@@ -5,6 +5,6 @@
 // intent.go, charge.go, refund.go, dispute.go.
 //
 // The first two run on what anyone on the internet may send and use no
-// reflection; the last runs in the worker, on verified bodies, with
-// stripe-go's types or, where those are too strict, its own. No type of stripe-go leaves the package.
+// reflection; the last runs in the worker, on verified bodies, and reads the
+// fields that decide. No type of stripe-go leaves the package.
 package stripe

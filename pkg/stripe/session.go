@@ -1,35 +1,38 @@
 package stripe
 
-import (
-	stripego "github.com/stripe/stripe-go/v76"
+import "tillhook/pkg/order"
 
-	"tillhook/pkg/order"
-)
-
-type sdkSession stripego.CheckoutSession
-
-// session is a Checkout Session. The fields here take the place of those of
-// stripe-go, which can't tell a null from a zero, or an id from its spelling.
+// session is a Checkout Session, as much of it as is read. stripe-go's own type
+// can't tell a null from a zero, or an id from its spelling.
 type session struct {
-	sdkSession
-	AmountTotal   *int64    `json:"amount_total"`
-	Livemode      *bool     `json:"livemode"`
-	PaymentIntent reference `json:"payment_intent"`
+	ID                string            `json:"id"`
+	Object            string            `json:"object"`
+	Mode              string            `json:"mode"`
+	Status            string            `json:"status"`
+	PaymentStatus     string            `json:"payment_status"`
+	AmountTotal       *int64            `json:"amount_total"`
+	Currency          string            `json:"currency"`
+	Livemode          *bool             `json:"livemode"`
+	ClientReferenceID string            `json:"client_reference_id"`
+	Metadata          map[string]string `json:"metadata"`
+	PaymentIntent     reference         `json:"payment_intent"`
+	SetupIntent       reference         `json:"setup_intent"`
+	Subscription      reference         `json:"subscription"`
 }
 
 // sessionCompleted: the customer went through Checkout, which means money only
 // if payment_status says so ("Fulfill orders with Checkout").
 func sessionCompleted(s *session) order.Contribution {
-	if !s.forPayment(s.PaymentIntent != "") || contradicts(string(s.Status), "complete") {
+	if !s.forPayment(s.PaymentIntent != "") || contradicts(s.Status, "complete") {
 		return ignored
 	}
 	c := s.contribution()
 	switch s.PaymentStatus {
-	case stripego.CheckoutSessionPaymentStatusPaid:
+	case "paid":
 		c.Facts.Evidence = s.total()
-	case stripego.CheckoutSessionPaymentStatusUnpaid:
+	case "unpaid":
 		c.Facts.Processing = true
-	case stripego.CheckoutSessionPaymentStatusNoPaymentRequired:
+	case "no_payment_required":
 		// Nothing to pay for something that costs money is a payment put off.
 		// The session and its intent are real all the same, and later events
 		// are found by them; so it is not ignored, but it proves nothing.
@@ -40,7 +43,7 @@ func sessionCompleted(s *session) order.Contribution {
 
 // sessionAsyncSucceeded: the money that was under way has come.
 func sessionAsyncSucceeded(s *session) order.Contribution {
-	if !s.forPayment(s.PaymentIntent != "") || s.PaymentStatus != stripego.CheckoutSessionPaymentStatusPaid {
+	if !s.forPayment(s.PaymentIntent != "") || s.PaymentStatus != "paid" {
 		return ignored
 	}
 	c := s.contribution()
@@ -51,7 +54,7 @@ func sessionAsyncSucceeded(s *session) order.Contribution {
 // sessionAsyncFailed: it will not come, and a completed session takes no other
 // attempt.
 func sessionAsyncFailed(s *session) order.Contribution {
-	if !s.forPayment(s.PaymentIntent != "") || contradicts(string(s.PaymentStatus), "unpaid") {
+	if !s.forPayment(s.PaymentIntent != "") || contradicts(s.PaymentStatus, "unpaid") {
 		return ignored
 	}
 	c := s.contribution()
@@ -62,7 +65,7 @@ func sessionAsyncFailed(s *session) order.Contribution {
 // sessionExpired: this session can't be paid any more; another one may be. Its
 // intent is null since 2022-08-01, because it was never made.
 func sessionExpired(s *session) order.Contribution {
-	if !s.forPayment(true) || contradicts(string(s.Status), "expired") {
+	if !s.forPayment(true) || contradicts(s.Status, "expired") {
 		return ignored
 	}
 	c := s.contribution()
@@ -76,7 +79,7 @@ func (s *session) total() []order.Money {
 	if s.AmountTotal == nil || *s.AmountTotal < 0 {
 		return nil
 	}
-	return money(*s.AmountTotal, string(s.Currency))
+	return money(*s.AmountTotal, s.Currency)
 }
 
 // forPayment tells sessions that take a payment from those that set up a card
@@ -84,9 +87,9 @@ func (s *session) total() []order.Money {
 // payment is known by what it holds.
 func (s *session) forPayment(otherwise bool) bool {
 	if s.Mode != "" {
-		return s.Mode == stripego.CheckoutSessionModePayment && s.kind()
+		return s.Mode == "payment" && s.kind()
 	}
-	return otherwise && s.Subscription == nil && s.SetupIntent == nil && s.kind()
+	return otherwise && s.Subscription == "" && s.SetupIntent == "" && s.kind()
 }
 
 // kind reports whether the object is a session at all.
