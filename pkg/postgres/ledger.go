@@ -103,6 +103,7 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 		Type            string `db:"eventType"`
 		RestaurantID    string `db:"restaurantId"`
 		Livemode        bool   `db:"livemode"`
+		Status          string `db:"status"`
 		Payload         []byte `db:"payload"`
 		Account         string `db:"account"`
 	}
@@ -112,6 +113,9 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 	}
 	s.finished = make([]bool, len(s.attempts))
 	for _, r := range rows {
+		if r.Status != string(event.Processing) {
+			continue
+		}
 		i := index[r.ID]
 		s.finished[i] = true
 		stored := event.Stored{
