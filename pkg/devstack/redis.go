@@ -95,6 +95,12 @@ func (r *Redis) Close() error {
 
 // startRedisServer runs the redis-server program.
 func startRedisServer(ctx context.Context, cfg Config, program string) (*Redis, error) {
+	return startRedisAs(ctx, cfg, redisServer{program: program, password: newPassword()})
+}
+
+// startRedisAs runs the redis-server program as the model says, on a port and
+// in a folder of its own.
+func startRedisAs(ctx context.Context, cfg Config, model redisServer) (*Redis, error) {
 	as, err := pickServerUser()
 	if err != nil {
 		return nil, err
@@ -103,17 +109,17 @@ func startRedisServer(ctx context.Context, cfg Config, program string) (*Redis, 
 	if err != nil {
 		return nil, err
 	}
-	version, err := redisVersion(ctx, program, as)
+	version, err := redisVersion(ctx, model.program, as)
 	if err != nil {
 		return nil, err
 	}
 	r := &Redis{From: "redis-server " + version}
 	cfg.logf("starting %s", r.From)
-	files, err := newFolder(base, "redis", as)
-	if err != nil {
+	model.as = as
+	if model.folder, err = newFolder(base, "redis", as); err != nil {
 		return nil, fmt.Errorf("making a folder for %s: %w", r.From, err)
 	}
-	server := &redisServer{program: program, folder: files, as: as, password: newPassword()}
+	server := &model
 	r.backend = server
 	err = onFreePort(ctx, func(ctx context.Context, port int) error {
 		server.port = port

@@ -20,8 +20,10 @@ type redisServer struct {
 	program  string
 	folder   folder
 	as       serverUser
-	password string
+	password string // "" lets everyone on this machine in
 	port     int
+	settings string // more lines of the configuration
+	sentinel bool   // it watches other servers instead of being one
 	server   *child // nil while stopped
 }
 
@@ -42,6 +44,9 @@ func redisVersion(ctx context.Context, program string, as serverUser) (string, e
 }
 
 func (s *redisServer) url() string {
+	if s.password == "" {
+		return fmt.Sprintf("redis://127.0.0.1:%d", s.port)
+	}
 	return fmt.Sprintf("redis://:%s@127.0.0.1:%d/0", s.password, s.port)
 }
 
@@ -50,8 +55,14 @@ func (s *redisServer) url() string {
 func (s *redisServer) configFile() string { return filepath.Join(s.folder.path, "redis.conf") }
 
 func (s *redisServer) writeConfig() error {
-	text := fmt.Sprintf("bind 127.0.0.1\nport %d\nrequirepass %s\ndatabases %d\ndir %s\nsave \"\"\nappendonly no\ndaemonize no\n",
-		s.port, s.password, redisDatabases, s.folder.path)
+	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\ndaemonize no\n", s.port, s.folder.path)
+	if s.password != "" {
+		text += fmt.Sprintf("requirepass %s\n", s.password)
+	}
+	if !s.sentinel {
+		text += fmt.Sprintf("databases %d\nsave \"\"\nappendonly no\n", redisDatabases)
+	}
+	text += s.settings
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -68,7 +79,11 @@ func (s *redisServer) start(ctx context.Context) error {
 	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	server, err := startChild(program{argv: []string{s.program, s.configFile()}, in: s.folder, stopBy: "TERM", as: s.as})
+	argv := []string{s.program, s.configFile()}
+	if s.sentinel {
+		argv = append(argv, "--sentinel")
+	}
+	server, err := startChild(program{argv: argv, in: s.folder, stopBy: "TERM", as: s.as})
 	if err != nil {
 		return err
 	}
@@ -110,6 +125,18 @@ func (s *redisServer) end(word string) error {
 		return fmt.Errorf("%w; %s", err, s.folder.tail())
 	}
 	return nil
+}
+
+// crash ends the server at once, as kill -9 and a dead machine do.
+func (s *redisServer) crash() error {
+	if s.server == nil {
+		return nil
+	}
+	server := s.server
+	s.server = nil
+	err := server.kill()
+	_, endErr := server.end(keep) // its status is that of the signal
+	return errors.Join(err, endErr)
 }
 
 func (s *redisServer) close() error {
