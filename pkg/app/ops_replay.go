@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -97,13 +98,13 @@ func (o *ops) requeue(ctx context.Context, all []event.Unfinished) (queued int, 
 		return 0, err
 	}
 	defer tasks.Close()
-	for _, e := range all {
-		if _, err := tasks.Requeue(ctx, e.Ref, e.Type); err != nil {
-			return queued, err
+	for _, t := range tasks.Renew(ctx, all) {
+		if t.Err == nil && !t.Full {
+			queued++
 		}
-		queued++
+		err = cmp.Or(err, t.Err)
 	}
-	return queued, nil
+	return queued, err
 }
 
 func (o *ops) writeReplay(w io.Writer, r replayed) error {

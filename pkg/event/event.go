@@ -58,7 +58,8 @@ type Hints struct {
 }
 
 // Ref finds a stored event. OccurredAt is Stripe's "created": the table is
-// partitioned on it, so that a lookup with it touches one partition.
+// partitioned on it, so that a lookup with it touches one partition. Its zero
+// means that it isn't known.
 type Ref struct {
 	ID         string
 	OccurredAt time.Time
@@ -110,6 +111,16 @@ type Unfinished struct {
 	Ref
 	Type      string
 	CreatedAt time.Time // when we stored it
+}
+
+// Task is what became of an unfinished event's task when it was looked after.
+// The zero Task is one that is waiting for its turn or being worked on.
+type Task struct {
+	Made   bool      // there is a new one
+	Mended bool      // what there was would never have run, as Redis had lost a part of it, and was cleared away
+	Full   bool      // there is none, and for now the queue is long enough
+	Next   time.Time // of the next attempt, when there is one that has a time
+	Err    error     // nothing is known
 }
 
 // Health is the answer to "are webhooks getting through?".

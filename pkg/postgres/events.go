@@ -80,30 +80,6 @@ func columns(records []event.Record) eventColumns {
 	return c
 }
 
-// UnfinishedEvents pages through the events that have been PROCESSING for
-// longer than age, oldest first, at most limit of them, after the given one
-// (zero for the first page).
-func (d *DB) UnfinishedEvents(ctx context.Context, age time.Duration, after event.Unfinished, limit int) ([]event.Unfinished, error) {
-	var rows []struct {
-		ID         string    `db:"id"`
-		OccurredAt int64     `db:"occurredAt"`
-		Type       string    `db:"eventType"`
-		CreatedAt  time.Time `db:"createdAt"`
-	}
-	err := d.SelectContext(ctx, &rows, db.Query("event_unfinished"), age.Seconds(), after.CreatedAt, after.ID, limit)
-	if err != nil {
-		return nil, fmt.Errorf("looking for unfinished events: %w", err)
-	}
-	page := make([]event.Unfinished, len(rows))
-	for i, r := range rows {
-		page[i] = event.Unfinished{
-			Ref:  event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
-			Type: r.Type, CreatedAt: r.CreatedAt,
-		}
-	}
-	return page, nil
-}
-
 // WebhookHealth reads from indexes how deliveries have fared.
 func (d *DB) WebhookHealth(ctx context.Context) (event.Health, error) {
 	var h struct {

@@ -26,6 +26,10 @@ import (
 func (d *DB) Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
 	var results []order.Result
 	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
+		attempts, err := withTimes(ctx, tx, attempts)
+		if err != nil {
+			return err
+		}
 		b := &settlement{tx: tx, attempts: attempts, results: make([]order.Result, len(attempts))}
 		results = b.results
 		return b.run(ctx, read)
@@ -137,13 +141,14 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 }
 
 // finishEvents writes the end of every event that has one. What waits for its
-// payment stays as it is, until its last attempt.
+// payment stays as it is, until its last attempt; what a service's fault kept
+// from its end stays even then.
 func (s *settlement) finishEvents(ctx context.Context) error {
 	var ids, status, outcomes, reasons, orders []string
 	var seconds, numbers []int64
 	for i, a := range s.attempts {
 		r := s.results[i]
-		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && !a.Last {
+		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
 			continue
 		}
 		end, outcome, reason := event.Completed, r.Outcome, ""
@@ -170,7 +175,12 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 // FailEvent ends an event that is still PROCESSING as FAILED: for an error
 // that Settle can't record itself, since it rolls back.
 func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) error {
-	_, err := d.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{a.OccurredAt.Unix()},
+	complete, err := withTimes(ctx, d, []event.Attempt{a})
+	if err != nil {
+		return fmt.Errorf("failing event %s: %w", a.ID, err)
+	}
+	a = complete[0]
+	_, err = d.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{a.OccurredAt.Unix()},
 		pq.StringArray{string(event.Failed)}, pq.StringArray{""}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
 		a.OccurredAt.Unix(), a.OccurredAt.Unix(), pq.StringArray{""})
 	if err != nil {

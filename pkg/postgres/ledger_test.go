@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -214,35 +213,6 @@ func TestSettleInManyTransactionsAtOnce(t *testing.T) {
 	wg.Wait()
 	got := []any{w.states(), get[int](t, w.DB, `SELECT count(*) FROM "OrderTransition"`)}
 	if diff := cmp.Diff([]any{"PAID COMPLETED pi_1", 1}, got); diff != "" {
-		t.Error("(-want +got)\n", diff)
-	}
-}
-
-func TestUnfinishedEventsArePagedOldestFirst(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	for _, id := range []string{"1", "2", "3", "4"} {
-		w.event(id, "r", linked)
-	}
-	exec(t, w.DB, `UPDATE "WebhookEvent" SET "createdAt" = now() - interval '1 hour' - id::int * interval '1 second'`)
-	exec(t, w.DB, `UPDATE "WebhookEvent" SET status = 'COMPLETED' WHERE id = '2'`)
-	w.event("5", "r", linked) // too young
-	var ids []string
-	var last event.Unfinished
-	for {
-		page, err := w.UnfinishedEvents(context.Background(), time.Minute, last, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, e := range page {
-			ids = append(ids, e.ID)
-		}
-		last = page[len(page)-1]
-	}
-	if diff := cmp.Diff([]string{"4", "3", "1"}, ids); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,60 +22,117 @@ type Handler func(ctx context.Context, a event.Attempt) error
 // FleetConfig is a worker process's share of the work.
 type FleetConfig struct {
 	Concurrency     int           // tasks at a time, default 128: they share transactions
+	Servers         int           // asynq servers that share the tasks, default defaultServers
 	ShutdownTimeout time.Duration // for tasks under way; what isn't done by then goes back to the queue; default 8 s
 	Log             *slog.Logger
 }
 
-// taskCheckInterval is how long an idle worker sleeps. asynq's default of a
-// second would be most of the time between paying and seeing PAID.
-const taskCheckInterval = 5 * time.Millisecond
+const (
+	// taskCheckInterval is how long an idle worker sleeps. asynq's default of a
+	// second would be most of the time between paying and seeing PAID.
+	taskCheckInterval = 5 * time.Millisecond
+
+	// defaultServers is how many loops fetch tasks. One waits for a round trip
+	// per task.
+	defaultServers = 4
+)
+
+// errStranger is of a task that another version of this program has made.
+var errStranger = event.Unavailable(errors.New("this worker does not know tasks of this type, a newer one will"))
 
 // Work takes tasks until ctx ends, then finishes or hands back those under way.
 func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error {
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 128
 	}
+	if cfg.Servers == 0 {
+		cfg.Servers = defaultServers
+	}
+	cfg.Servers = min(cfg.Servers, cfg.Concurrency)
 	if cfg.ShutdownTimeout == 0 {
 		cfg.ShutdownTimeout = 8 * time.Second
 	}
-	server := asynq.NewServer(q.conn, asynq.Config{
-		Concurrency: cfg.Concurrency, Queues: weights,
-		TaskCheckInterval: taskCheckInterval, DelayedTaskCheckInterval: time.Second,
+	connections := dial(q.conn)
+	defer connections.Close() // after the servers; what they still say is lost, as with asynq's own
+	q.warnOfEviction(ctx, cfg.Log)
+	var servers []*asynq.Server
+	defer func() {
+		var ending sync.WaitGroup
+		for _, s := range servers {
+			ending.Go(s.Shutdown)
+		}
+		ending.Wait()
+	}()
+	for i := range cfg.Servers {
+		share := (cfg.Concurrency + i) / cfg.Servers // the shares add up
+		s := asynq.NewServerFromRedisClient(connections, cfg.server(share))
+		if err := s.Start(handler(handle)); err != nil {
+			return fmt.Errorf("starting the worker: %w", err)
+		}
+		servers = append(servers, s)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// server is the configuration of one server that works at so many tasks. When
+// they are idle, all servers together ask as often as one would alone.
+func (cfg FleetConfig) server(concurrency int) asynq.Config {
+	return asynq.Config{
+		Concurrency: concurrency, Queues: weights,
+		TaskCheckInterval: taskCheckInterval * time.Duration(cfg.Servers), DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout: cfg.ShutdownTimeout,
 		RetryDelayFunc:  retryDelay,
 		IsFailure:       func(err error) bool { return !outage(err) },
 		Logger:          asynqLog{cfg.Log}, LogLevel: asynq.WarnLevel,
-	})
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(TaskType, func(ctx context.Context, task *asynq.Task) error {
+	}
+}
+
+// handler is what asynq calls for each task. A task of a type that this version
+// doesn't know goes back to the queue, for a newer worker, and keeps its
+// attempts: while a deployment goes on both are at work.
+func handler(handle Handler) asynq.HandlerFunc {
+	return func(ctx context.Context, task *asynq.Task) error {
+		if task.Type() != TaskType {
+			return errStranger
+		}
 		a, err := attemptOf(ctx, task)
 		if err == nil {
 			err = handle(ctx, a)
 		}
-		if event.IsPermanent(err) {
+		if event.IsPermanent(err) || a.Last && err != nil && !outage(err) {
 			return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 		}
 		return err
-	})
-	if err := server.Start(mux); err != nil {
-		return fmt.Errorf("starting the worker: %w", err)
 	}
-	<-ctx.Done()
-	server.Shutdown()
-	return nil
 }
 
+// warnOfEviction says once if Redis may drop a part of a task when its memory
+// is full. A managed Redis may not tell; then nothing is said.
+func (q *Queue) warnOfEviction(ctx context.Context, log *slog.Logger) {
+	const setting = "maxmemory-policy"
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout) // the work need not wait for it
+	defer cancel()
+	values, err := q.redis.ConfigGet(ctx, setting).Result()
+	if policy := values[setting]; err == nil && policy != "" && policy != "noeviction" {
+		log.Warn("Redis drops tasks when its memory is full; set maxmemory-policy to noeviction", "policy", policy)
+	}
+}
+
+// attemptOf reads a task. Its time may be missing: then the event is looked up
+// by its id alone.
 func attemptOf(ctx context.Context, task *asynq.Task) (event.Attempt, error) {
 	var p payload
 	if err := json.Unmarshal(task.Payload(), &p); err != nil || p.ID == "" {
 		return event.Attempt{}, event.Permanent(errors.New("the task's payload is not a reference to an event"))
 	}
+	ref := event.Ref{ID: p.ID}
+	if p.OccurredAt != nil {
+		ref.OccurredAt = time.Unix(*p.OccurredAt, 0)
+	}
 	retried, _ := asynq.GetRetryCount(ctx)
 	maxRetry, _ := asynq.GetMaxRetry(ctx)
-	return event.Attempt{
-		Ref:    event.Ref{ID: p.ID, OccurredAt: time.Unix(p.OccurredAt, 0)},
-		Number: retried + 1, Last: retried >= maxRetry,
-	}, nil
+	return event.Attempt{Ref: ref, Number: retried + 1, Last: retried >= min(maxRetry, MaxRetry)}, nil
 }
 
 // asynqLog puts asynq's own lines under ours.

@@ -71,7 +71,7 @@ func TestAttemptsAreNumbered(t *testing.T) {
 		t.Error("attempts (-want +got)\n", diff)
 	}
 	wantTasks := []task{
-		{"retry", 1, "no payment yet"}, {"retry", 1, "connection refused"}, {"retry", 2, "no payment yet"}, {"archived", 2, "no payment yet"},
+		{"retry", 1, "no payment yet"}, {"retry", 1, "connection refused"}, {"retry", 2, "no payment yet"}, {"archived", 2, "no payment yet: skip retry for the task"},
 	}
 	if diff := cmp.Diff(wantTasks, tasks); diff != "" {
 		t.Error("tasks (-want +got)\n", diff)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"tillhook/pkg/event"
 )
@@ -39,6 +40,15 @@ const (
 	// up, and a short outage should cost no more than it lasted.
 	outageWait = 3 * time.Second
 
+	// strangerWait is the pause before a task that only another version of this
+	// program understands may meet one: a deployment takes minutes.
+	strangerWait = 15 * time.Second
+
+	// taskRetry is asynq's own limit. It is one more than we ever use: a task
+	// that has reached asynq's is archived for whatever goes wrong, and an
+	// outage must not end an event even at its last attempt.
+	taskRetry = MaxRetry + 1
+
 	// taskTimeout bounds one attempt; its statements are bounded below that.
 	taskTimeout = 30 * time.Second
 )
@@ -46,6 +56,7 @@ const (
 // Queue puts tasks into Redis.
 type Queue struct {
 	conn      asynq.RedisConnOpt
+	redis     redis.UniversalClient // client and inspector use it, too
 	client    *asynq.Client
 	inspector *asynq.Inspector
 }
@@ -56,12 +67,15 @@ func Open(redisURL string) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{conn: conn, client: asynq.NewClient(conn), inspector: asynq.NewInspector(conn)}, nil
+	r := dial(conn)
+	return &Queue{
+		conn: conn, redis: r, client: asynq.NewClientFromRedisClient(r), inspector: asynq.NewInspectorFromRedisClient(r),
+	}, nil
 }
 
 // Close releases the connections.
 func (q *Queue) Close() error {
-	if err := errors.Join(q.client.Close(), q.inspector.Close()); err != nil {
+	if err := q.redis.Close(); err != nil {
 		return fmt.Errorf("closing the queue: %w", err)
 	}
 	return nil
@@ -77,9 +91,14 @@ func (q *Queue) Ping() error {
 
 // payload is a task's content: a reference and no more, so that what Redis
 // holds is small and never out of date.
+//
+// Workers of several versions meet while one is being deployed. A reader takes
+// no offence at fields that it doesn't know, and does without all but the id;
+// a change that an older worker must not miss is a new task type, which it
+// leaves to newer ones.
 type payload struct {
 	ID         string `json:"id"`
-	OccurredAt int64  `json:"occurredAt"` // unix seconds, names the event's partition
+	OccurredAt *int64 `json:"occurredAt,omitempty"` // unix seconds, names the event's partition
 }
 
 // Enqueue makes the event's task, whose id is the event's: one that is there
@@ -89,63 +108,14 @@ func (q *Queue) Enqueue(ctx context.Context, ref event.Ref, eventType string) er
 	return err
 }
 
-// Requeue is Enqueue for an event that should have been worked off long since.
-// A task of the same id that will never run again makes room for a new one. It
-// reports whether a task was made.
-func (q *Queue) Requeue(ctx context.Context, ref event.Ref, eventType string) (bool, error) {
-	made, err := q.enqueue(ctx, ref, eventType)
-	if made || err != nil {
-		return made, err
-	}
-	name := queueOf(eventType)
-	info, err := q.inspector.GetTaskInfo(name, ref.ID)
-	switch {
-	case errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound):
-		return false, nil // finished this moment
-	case err != nil:
-		return false, fmt.Errorf("looking at task %s: %w", ref.ID, err)
-	case info.State != asynq.TaskStateArchived && info.State != asynq.TaskStateCompleted:
-		return false, nil // it will run
-	}
-	if err := q.inspector.DeleteTask(name, ref.ID); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
-		return false, fmt.Errorf("deleting archived task %s: %w", ref.ID, err)
-	}
-	return q.enqueue(ctx, ref, eventType)
-}
-
-// RunNow makes the task of a waiting event run at once instead of at the end
-// of its backoff. It reports false for a task that is being worked on: that
-// attempt may have begun before there was a reason to try again.
-func (q *Queue) RunNow(ctx context.Context, ref event.Ref, eventType string) (bool, error) {
-	name := queueOf(eventType)
-	info, err := q.inspector.GetTaskInfo(name, ref.ID)
-	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		_, err = q.enqueue(ctx, ref, eventType) // Redis has lost it
-		return err == nil, err
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking at task %s: %w", ref.ID, err)
-	}
-	switch info.State {
-	case asynq.TaskStatePending:
-		return true, nil
-	case asynq.TaskStateActive:
-		return false, nil
-	}
-	// Another worker may have been faster, which is as good.
-	if err := q.inspector.RunTask(name, ref.ID); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
-		return false, fmt.Errorf("running task %s: %w", ref.ID, err)
-	}
-	return true, nil
-}
-
 func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (made bool, err error) {
-	body, err := json.Marshal(payload{ref.ID, ref.OccurredAt.Unix()})
+	at := ref.OccurredAt.Unix()
+	body, err := json.Marshal(payload{ref.ID, &at})
 	if err != nil {
 		return false, fmt.Errorf("encoding task %s: %w", ref.ID, err)
 	}
 	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, body),
-		asynq.TaskID(ref.ID), asynq.Queue(queueOf(eventType)), asynq.MaxRetry(MaxRetry), asynq.Timeout(taskTimeout))
+		asynq.TaskID(ref.ID), asynq.Queue(queueOf(eventType)), asynq.MaxRetry(taskRetry), asynq.Timeout(taskTimeout))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return false, nil
 	}
@@ -182,7 +152,9 @@ func outage(err error) bool {
 // that what failed together doesn't come back together.
 func retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	wait := maxWait
-	if outage(err) {
+	if errors.Is(err, errStranger) {
+		wait = strangerWait
+	} else if outage(err) {
 		wait = outageWait
 	} else if retried < 15 { // 2^15 s is beyond maxWait
 		wait = min(maxWait, firstWait<<retried)

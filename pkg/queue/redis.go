@@ -84,6 +84,11 @@ func connection(redisURL string) (asynq.RedisConnOpt, error) {
 	}, nil
 }
 
+// dial makes a client; it connects when it is used.
+func dial(conn asynq.RedisConnOpt) redis.UniversalClient {
+	return conn.MakeRedisClient().(redis.UniversalClient) // asynq has no other kinds
+}
+
 func parse(redisURL string) (address, error) {
 	scheme, rest, ok := strings.Cut(redisURL, "://")
 	if !ok || scheme != "redis" && scheme != "rediss" && scheme != "redis-sentinel" ||

@@ -24,12 +24,17 @@ const completed = "checkout.session.completed"
 // bench is a queue in an empty Redis.
 type bench struct {
 	*Queue
-	t *testing.T
+	t testing.TB
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
-	q, err := Open(devstack.RedisURL(t))
+	return benchOn(t, devstack.RedisURL(t))
+}
+
+func benchOn(t testing.TB, redisURL string) *bench {
+	t.Helper()
+	q, err := Open(redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +47,14 @@ func newBench(t *testing.T) *bench {
 }
 
 func ref(id string) event.Ref { return event.Ref{ID: id, OccurredAt: time.Unix(1_700_000_000, 0)} }
+
+func unfinished(ids ...string) []event.Unfinished {
+	all := make([]event.Unfinished, len(ids))
+	for i, id := range ids {
+		all[i] = event.Unfinished{Ref: ref(id), Type: completed}
+	}
+	return all
+}
 
 // task is what Redis knows of a task.
 type task struct {
@@ -136,78 +149,9 @@ func TestEnqueueTwiceIsOneTask(t *testing.T) {
 		MaxRetry      int
 		Timeout       time.Duration
 	}
-	want := contents{TaskType, `{"id":"1","occurredAt":1700000000}`, MaxRetry, taskTimeout}
+	want := contents{TaskType, `{"id":"1","occurredAt":1700000000}`, MaxRetry + 1, taskTimeout}
 	if diff := cmp.Diff(want, contents{info.Type, string(info.Payload), info.MaxRetry, info.Timeout}); diff != "" {
 		t.Error("(-want +got)\n", diff)
-	}
-}
-
-// An archived or completed task will never run again, and its id is in the
-// way of a new one. All others will, and must not run twice.
-func TestRequeue(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.enqueue("archived", "retry", "done")
-	for id, option := range map[string]asynq.Option{"scheduled": asynq.ProcessIn(time.Hour), "completed": asynq.Retention(time.Hour)} {
-		if _, err := b.client.Enqueue(asynq.NewTask(TaskType, []byte(`{"id":"`+id+`"}`)),
-			asynq.TaskID(id), asynq.Queue(Critical), option); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.work(4, func(id string) error {
-		return map[string]error{"archived": event.Permanent(errors.New("wrong amount")), "retry": errors.New("no payment")}[id]
-	})
-	b.enqueue("pending")
-	all := []string{"archived", "completed", "done", "retry", "scheduled", "pending", "new"}
-	states := func() map[string]string {
-		now := map[string]string{}
-		for _, id := range all {
-			now[id] = b.task(id).State
-		}
-		return now
-	}
-	want := map[string]string{
-		"archived": "archived", "completed": "completed", "done": "", "retry": "retry",
-		"scheduled": "scheduled", "pending": "pending", "new": "",
-	}
-	if diff := cmp.Diff(want, states()); diff != "" {
-		t.Fatal("before (-want +got)\n", diff)
-	}
-	made := map[string]bool{}
-	for _, id := range all {
-		var err error
-		if made[id], err = b.Requeue(t.Context(), ref(id), completed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantMade := map[string]bool{
-		"archived": true, "completed": true, "done": true, "new": true, "retry": false, "scheduled": false, "pending": false,
-	}
-	if diff := cmp.Diff(wantMade, made); diff != "" {
-		t.Error("made (-want +got)\n", diff)
-	}
-	want["archived"], want["completed"], want["done"], want["new"] = "pending", "pending", "pending", "pending"
-	if diff := cmp.Diff(want, states()); diff != "" {
-		t.Error("after (-want +got)\n", diff)
-	}
-	if got := b.task("archived"); got.Retried != 0 || got.Error != "" {
-		t.Errorf("the new task has the old one's past: %+v", got)
-	}
-}
-
-// A task under way is left alone too: it is being worked on.
-func TestRequeueOfATaskUnderWay(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.enqueue("1")
-	b.work(1, func(id string) error {
-		if made, err := b.Requeue(context.Background(), ref(id), completed); made || err != nil {
-			t.Errorf("made %t, %v", made, err)
-		}
-		return nil
-	})
-	if got := b.task("1"); got != (task{}) {
-		t.Errorf("%+v is left", got)
 	}
 }
 
@@ -218,7 +162,10 @@ func TestARedisThatIsAwayIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	if err := q.Enqueue(t.Context(), ref("1"), completed); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("%v, want an error without the password", err)
+	one := unfinished("1")
+	for _, err := range []error{q.Enqueue(t.Context(), one[0].Ref, completed), q.Requeue(t.Context(), one)[0].Err} {
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v, want an error without the password", err)
+		}
 	}
 }

@@ -27,6 +27,8 @@ type Metrics struct {
 	Attempts    *prometheus.CounterVec // by result: applied, no_change, ignored, done_before, waiting, failed, error
 	ApplyEvents prometheus.Histogram   // events per worker transaction
 	Recovered   prometheus.Counter
+	Mended      prometheus.Counter // tasks of which Redis had lost a part
+	Unrecovered prometheus.Counter // looks that failed, and come again
 }
 
 // NewMetrics registers everything in a registry of its own.
@@ -57,6 +59,8 @@ func NewMetrics() *Metrics {
 		Attempts:        byResult("attempts_total", "Attempts at working an event off, by result."),
 		ApplyEvents:     histogram("apply_events", "Events per transaction of the worker.", rows),
 		Recovered:       counter("recovered_total", "Stored events that the recoverer put into the queue."),
+		Mended:          counter("ghost_tasks_total", "Tasks that would never have run, as Redis had lost a part of them, and that the recoverer cleared away."),
+		Unrecovered:     counter("recover_failures_total", "Stored events that the recoverer could not look after, and tries again."),
 	}
 }
 
