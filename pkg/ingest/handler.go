@@ -31,8 +31,9 @@ const (
 	trustedLength = 16 << 10
 
 	// answerTimeout is how long a delivery may wait for its commit: Stripe is
-	// better served by a 503 and another delivery than by silence.
-	answerTimeout = 2 * time.Second
+	// better served by a 503 and another delivery than by silence, and has it
+	// within two seconds.
+	answerTimeout = 1800 * time.Millisecond
 )
 
 // Signature is a parsed Stripe-Signature header.

@@ -50,6 +50,7 @@ type writer struct {
 	batcher *batch.Batcher[event.Record, bool]
 	tasks   chan event.Record
 	restOf  atomic.Int64 // unix nanoseconds until which Redis is left alone
+	since   atomic.Int64 // unix nanoseconds at which the commit under way began; 0: there is none
 }
 
 func newWriter(store Store, queue Queue, m *telemetry.Metrics, log *slog.Logger) *writer {
@@ -65,8 +66,15 @@ func newWriter(store Store, queue Queue, m *telemetry.Metrics, log *slog.Logger)
 	return w
 }
 
+var errStuck = errors.New("the commit before is stuck")
+
 // commit waits until the record is committed and reports whether it is new.
+// Behind a commit that has taken too long nobody waits: those who did would
+// have to be answered with the same 503, and hold their memory until then.
 func (w *writer) commit(ctx context.Context, r event.Record) (bool, error) {
+	if since := w.since.Load(); since != 0 && time.Now().UnixNano()-since > int64(answerTimeout) {
+		return false, errStuck
+	}
 	return w.batcher.Do(ctx, r)
 }
 
@@ -109,6 +117,8 @@ func (w *writer) insert(ctx context.Context, records []event.Record) ([]bool, er
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	started := time.Now()
+	w.since.Store(started.UnixNano())
+	defer w.since.Store(0)
 	news, err := w.store.InsertEvents(ctx, sorted)
 	if err != nil {
 		return nil, err

@@ -183,3 +183,43 @@ func TestRedisIsLeftAloneForAWhile(t *testing.T) {
 		}
 	})
 }
+
+// Behind a commit that is stuck nobody waits: the answer is the same 503, and
+// the memory of those who wait would grow.
+func TestNobodyWaitsBehindAStuckCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		w := &world{insert: func(records []event.Record) ([]bool, error) {
+			<-stuck
+			return make([]bool, len(records)), nil
+		}}
+		wr, _, stop := runWriter(w)
+		commit := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
+			defer cancel()
+			_, err := wr.commit(ctx, event.Record{ID: "1"})
+			return err
+		}
+		var got []error
+		started := time.Now()
+		got = append(got, commit()) // it waits as long as anyone may
+		<-time.After(time.Nanosecond)
+		for range 1000 {
+			if err := commit(); !errors.Is(err, errStuck) {
+				t.Fatal(err)
+			}
+		}
+		took, waiting := time.Since(started), wr.batcher.Waiting()
+		close(stuck)
+		synctest.Wait()
+		got = append(got, commit())
+		stop()
+		if diff := cmp.Diff([]error{context.DeadlineExceeded, nil}, got, cmpopts.EquateErrors()); diff != "" {
+			t.Error("(-want +got)\n", diff)
+		}
+		if took != answerTimeout+time.Nanosecond || waiting != 0 {
+			t.Errorf("answered after %s, %d wait", took, waiting)
+		}
+	})
+}

@@ -201,26 +201,6 @@ func insertLinks(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
 	return err
 }
 
-// classify tells the caller when a statement's rows are at fault, or another
-// transaction, and not the server. The codes are SQLSTATE's: data exception,
-// integrity constraint violation, program limit exceeded; serialization
-// failure, deadlock, lock not available, canceled by a timeout.
-func classify(err error) error {
-	var e *pq.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code.Class() {
-	case "22", "23", "54":
-		return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
-	}
-	switch e.Code {
-	case "40001", "40P01", "55P03", "57014":
-		return fmt.Errorf("%w: %w", event.ErrContended, err)
-	}
-	return err
-}
-
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil

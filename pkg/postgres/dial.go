@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,23 +28,61 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return &boundedConn{c, d.readWithin}, nil
+	return &boundedConn{Conn: c, readWithin: d.readWithin}, nil
+}
+
+// lastDialer remembers its last connection, so that it can be closed from
+// outside: lib/pq's listener holds its own lock while it waits for an answer.
+type lastDialer struct {
+	dialer
+	last atomic.Pointer[boundedConn]
+}
+
+func (d *lastDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.last.Store(c.(*boundedConn))
+	return c, nil
+}
+
+// cut closes the connection that there is.
+func (d *lastDialer) cut() {
+	if c := d.last.Load(); c != nil {
+		_ = c.Close() // it may be closed already
+	}
 }
 
 type boundedConn struct {
 	net.Conn
 	readWithin time.Duration
+	until      atomic.Pointer[time.Time] // the deadline that lib/pq has set, for connecting
+}
+
+func (c *boundedConn) SetDeadline(t time.Time) error {
+	c.until.Store(&t)
+	return c.Conn.SetDeadline(t)
+}
+
+// deadline is the next operation's.
+func (c *boundedConn) deadline() time.Time {
+	d := time.Now().Add(c.readWithin)
+	if until := c.until.Load(); until != nil && !until.IsZero() && until.Before(d) {
+		return *until
+	}
+	return d
 }
 
 func (c *boundedConn) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.readWithin)); err != nil {
+	if err := c.SetReadDeadline(c.deadline()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(b)
 }
 
 func (c *boundedConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.readWithin)); err != nil {
+	if err := c.SetWriteDeadline(c.deadline()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(b)

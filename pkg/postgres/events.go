@@ -25,7 +25,7 @@ func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, 
 		pq.BoolArray(c.livemode), pq.Int64Array(c.occurredAt), pq.StringArray(c.lastError),
 		c.payloads, pq.Int64Array(c.start), pq.Int64Array(c.length), pq.StringArray(c.signedWith))
 	if err != nil {
-		return nil, fmt.Errorf("storing %d events: %w", len(records), classify(err))
+		return nil, fmt.Errorf("storing %d events: %w", len(records), d.fault(ctx, err))
 	}
 	defer rows.Close()
 	stored := make(map[string]bool, len(records))
@@ -37,7 +37,7 @@ func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, 
 		stored[id] = true
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("storing %d events: %w", len(records), classify(err))
+		return nil, fmt.Errorf("storing %d events: %w", len(records), d.fault(ctx, err))
 	}
 	news := make([]bool, len(records))
 	for i := range records {

@@ -35,7 +35,7 @@ func (d *DB) Settle(ctx context.Context, attempts []event.Attempt, read func(eve
 		return b.run(ctx, read)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("settling %d events: %w", len(attempts), classify(err))
+		return nil, fmt.Errorf("settling %d events: %w", len(attempts), d.fault(ctx, err))
 	}
 	return results, nil
 }
@@ -46,6 +46,9 @@ func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}
+	// Where f panics, too: whoever recovers must not leave locks behind. After
+	// a commit it does nothing.
+	defer func() { _ = tx.Rollback() }()
 	if err := f(tx); err != nil {
 		return errors.Join(err, ignoreDone(tx.Rollback()))
 	}
@@ -184,7 +187,7 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 		pq.StringArray{string(event.Failed)}, pq.StringArray{""}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
 		a.OccurredAt.Unix(), a.OccurredAt.Unix(), pq.StringArray{""})
 	if err != nil {
-		return fmt.Errorf("failing event %s: %w", a.ID, err)
+		return fmt.Errorf("failing event %s: %w", a.ID, d.fault(ctx, err))
 	}
 	return nil
 }

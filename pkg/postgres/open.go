@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -23,12 +24,16 @@ type Options struct {
 	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
 	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
 	LockTimeout      time.Duration // default 2 s: whoever holds a row that long is to be waited for by one event, not by all
+	PingInterval     time.Duration // default 15 s: on a connection that listens, silence is no sign of life
 }
 
 // DB is a pool of connections.
 type DB struct {
 	*sqlx.DB
-	dsn string // for the connection that listens, which is outside the pool
+	dsn      string // for the connection that listens, which is outside the pool
+	pingIdle time.Duration
+	maxConns int
+	circuit  *circuit
 }
 
 const (
@@ -50,11 +55,12 @@ func Open(databaseURL string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	connector.Dialer(dialer{readWithin: cmp.Or(o.StatementTimeout, defaultStatementTimeout) + answerSlack})
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	c := newCircuit(connector)
+	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &DB{db, dsn}, nil
+	return &DB{DB: db, dsn: dsn, pingIdle: cmp.Or(o.PingInterval, 15*time.Second), maxConns: maxConns, circuit: c}, nil
 }
 
 // ErrURL says that a DATABASE_URL is not one. The URL holds a password, so
@@ -87,6 +93,10 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 			q.Set(key, value)
 		}
 	}
+	hostList(u, q)
+	// After a failover the old primary may still answer, and take no writes: a
+	// connection to it is none, and the next host in the list is tried.
+	setDefault("target_session_attrs", "read-write")
 	// One []byte parameter then goes over the wire as it is instead of as hex.
 	q.Set("binary_parameters", "yes")
 	setDefault("sslmode", "prefer")
@@ -98,6 +108,25 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	setDefault("idle_in_transaction_session_timeout", milliseconds(0, 30*time.Second))
 	u.RawQuery = q.Encode()
 	return u.String(), maxConns, nil
+}
+
+// hostList puts several hosts, each with its port, where lib/pq understands
+// them: it takes a URL's host for one.
+func hostList(u *url.URL, q url.Values) {
+	if !strings.Contains(u.Host, ",") {
+		return
+	}
+	var hosts, ports []string
+	for address := range strings.SplitSeq(u.Host, ",") {
+		host, port, found := strings.Cut(address, ":")
+		if !found {
+			port = "5432"
+		}
+		hosts, ports = append(hosts, host), append(ports, port)
+	}
+	q.Set("host", strings.Join(hosts, ","))
+	q.Set("port", strings.Join(ports, ","))
+	u.Host = ""
 }
 
 func seconds(d, def time.Duration) string {

@@ -58,17 +58,39 @@ func (s *settlement) endWaiting(ctx context.Context, finished []string) error {
 }
 
 // WatchWaiting calls wake for every event whose payment may be known now, until
-// ctx ends. One that is missed while the connection is away comes back by its
-// own backoff.
+// ctx ends: when it becomes known, and, for what was missed while nobody
+// listened, when the connection is there or back.
 func (d *DB) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error {
 	return d.listen(ctx, "tillhook_waiting", func(n *pq.Notification) {
 		if n == nil {
+			// An error is that of a connection that is lost again: then there is
+			// a next time. Until then an event has its own backoff.
+			_ = d.wakeKnown(ctx, wake)
 			return
 		}
 		if e, ok := parseWaiting(n.Extra); ok {
 			wake(e)
 		}
 	})
+}
+
+// maxWokenAtOnce bounds what is woken for having been missed.
+const maxWokenAtOnce = 500
+
+// wakeKnown wakes those that wait for something that is known by now.
+func (d *DB) wakeKnown(ctx context.Context, wake func(event.Unfinished)) error {
+	var rows []struct {
+		ID         string `db:"eventId"`
+		OccurredAt int64  `db:"occurredAt"`
+		Type       string `db:"eventType"`
+	}
+	if err := d.SelectContext(ctx, &rows, db.Query("waiting_known"), maxWokenAtOnce); err != nil {
+		return fmt.Errorf("looking for events that need not wait: %w", err)
+	}
+	for _, r := range rows {
+		wake(event.Unfinished{Ref: event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)}, Type: r.Type})
+	}
+	return nil
 }
 
 // parseWaiting reads "id seconds type", as the trigger writes it.
@@ -84,24 +106,28 @@ func parseWaiting(text string) (event.Unfinished, bool) {
 	return event.Unfinished{Ref: event.Ref{ID: fields[0], OccurredAt: time.Unix(seconds, 0)}, Type: fields[2]}, true
 }
 
-// listen calls got with every notification on a channel, and with nil after a
-// lost connection is back, until ctx ends.
+// listen calls got with every notification on a channel, and with nil when it
+// begins to listen and after a lost connection is back, until ctx ends.
 func (d *DB) listen(ctx context.Context, channel string, got func(*pq.Notification)) error {
+	// A ping's answer is due before the next ping.
+	dial := &lastDialer{dialer: dialer{readWithin: 2 * d.pingIdle}}
 	// An error is not reported here: a nil notification follows when the
 	// connection is back.
-	l := pq.NewListener(d.dsn, 100*time.Millisecond, 5*time.Second, nil)
-	// Listen waits for the first connection, however long that takes: only
-	// closing wakes it.
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	defer l.Close()
+	l := pq.NewDialListener(dial, d.dsn, 100*time.Millisecond, 5*time.Second, nil)
+	// Listen waits for the first connection, and a ping for its answer, however
+	// long that takes: only closing wakes them.
+	closing := func() { dial.cut(); _ = l.Close() }
+	defer context.AfterFunc(ctx, closing)()
+	defer closing()
 	if err := l.Listen(channel); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("listening on %s: %w", channel, err)
 	}
+	got(nil)
 	// A dead connection is found by a ping, not by silence.
-	ping := time.NewTicker(15 * time.Second)
+	ping := time.NewTicker(d.pingIdle)
 	defer ping.Stop()
 	for {
 		select {

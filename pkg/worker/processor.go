@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"tillhook/pkg/batch"
@@ -40,10 +42,17 @@ func (d Decode) Read(e event.Stored) (c order.Contribution, err error) {
 	return d(e.Type, e.Payload)
 }
 
-// maxBatch is how many events share a transaction. More would hold the locks
-// of more orders for longer and gain little: a round trip is spread thin by
-// then.
-const maxBatch = 64
+const (
+	// maxBatch is how many events share a transaction. More would hold the locks
+	// of more orders for longer and gain little: a round trip is spread thin by
+	// then.
+	maxBatch = 64
+
+	// After an outage the applier rests for restLeast to twice that, at random,
+	// and the tasks under way with it: otherwise every task in the queue would
+	// fail and come back in turn, as fast as Redis can hand them out.
+	restLeast = 500 * time.Millisecond
+)
 
 // Processor hands the events of many tasks to one applier, which settles
 // whatever is waiting in one transaction. Each task still succeeds, waits or
@@ -54,16 +63,16 @@ type Processor struct {
 	metrics *telemetry.Metrics
 	log     *slog.Logger
 	applier *batch.Batcher[event.Attempt, order.Result]
+	closing chan struct{} // ends a rest
+	once    sync.Once
 }
 
 // NewProcessor makes a processor; it works while Run does.
 func NewProcessor(ledger Ledger, decode Decode, m *telemetry.Metrics, log *slog.Logger) *Processor {
-	p := &Processor{ledger: ledger, decode: decode, metrics: m, log: log}
+	p := &Processor{ledger: ledger, decode: decode, metrics: m, log: log, closing: make(chan struct{})}
 	p.applier = batch.New(batch.Config[event.Attempt, order.Result]{
-		Work: p.settle,
-		Split: func(err error) bool {
-			return errors.Is(err, event.ErrUnstorable) || errors.Is(err, event.ErrContended)
-		},
+		Work:     p.settle,
+		Split:    func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) },
 		MaxItems: maxBatch,
 	})
 	return p
@@ -74,7 +83,10 @@ func NewProcessor(ledger Ledger, decode Decode, m *telemetry.Metrics, log *slog.
 func (p *Processor) Run(ctx context.Context) { p.applier.Run(ctx) }
 
 // Close ends Run, after what was accepted is done.
-func (p *Processor) Close() { p.applier.Close() }
+func (p *Processor) Close() {
+	p.once.Do(func() { close(p.closing) })
+	p.applier.Close()
+}
 
 // Process works one event off, and logs the attempt's one line. The error is
 // for the queue: nil, permanent, unavailable, or one that is worth a retry.
@@ -111,10 +123,16 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	return r.Err
 }
 
-// settleFault sorts an error that rolled the transaction back: a row that can
-// never be stored is FAILED, anything else is a service's fault.
+// ofOneEvent reports whether an error that rolled the transaction back is the
+// fault of one of its events.
+func ofOneEvent(err error) bool {
+	return errors.Is(err, event.ErrUnstorable) || event.IsPermanent(err)
+}
+
+// settleFault sorts an error that rolled the transaction back: what can never
+// be settled is FAILED, anything else is a service's fault.
 func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error) error {
-	if !errors.Is(err, event.ErrUnstorable) {
+	if !ofOneEvent(err) {
 		return event.Unavailable(err)
 	}
 	if failErr := p.ledger.FailEvent(ctx, a, err.Error()); failErr != nil {
@@ -123,7 +141,29 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 	return event.Permanent(err)
 }
 
-func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) ([]order.Result, error) {
+// settle is one transaction. An event that makes it panic is that event's
+// fault: the process must not end, and end again when the task comes back.
+func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) (results []order.Result, err error) {
 	p.metrics.ApplyEvents.Observe(float64(len(attempts)))
-	return p.ledger.Settle(ctx, attempts, p.decode.Read)
+	defer func() {
+		if r := recover(); r != nil {
+			err = event.Permanent(fmt.Errorf("settling panicked: %v", r))
+		}
+	}()
+	results, err = p.ledger.Settle(ctx, attempts, p.decode.Read)
+	if err != nil && !ofOneEvent(err) && !errors.Is(err, event.ErrContended) {
+		p.rest(ctx)
+	}
+	return results, err
+}
+
+// rest lets the database be for a moment.
+func (p *Processor) rest(ctx context.Context) {
+	timer := time.NewTimer(restLeast + rand.N(restLeast))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.closing:
+	case <-ctx.Done():
+	}
 }

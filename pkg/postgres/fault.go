@@ -1,0 +1,49 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+
+	"tillhook/pkg/event"
+)
+
+// classify tells the caller when a statement's rows are at fault, or another
+// transaction, and not the server. The codes are SQLSTATE's: data exception,
+// integrity constraint violation, program limit exceeded; serialization
+// failure, deadlock, lock not available, canceled by a timeout.
+//
+// Whatever is left is the server's state, and passes: no connection, a server
+// that shuts down or starts up, that is full, that takes no writes. So does a
+// statement that was canceled because ctx has ended: it was slow, and each of
+// its rows alone would be as slow.
+func classify(ctx context.Context, err error) error {
+	var e *pq.Error
+	if !errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	switch e.Code.Class() {
+	case "22", "23", "54":
+		return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
+	}
+	switch e.Code {
+	case "40001", "40P01", "55P03", "57014":
+		return fmt.Errorf("%w: %w", event.ErrContended, err)
+	}
+	return err
+}
+
+// fault is classify for a statement that writes. A server that has stopped to
+// take writes is not the primary any more, but its connections look as good as
+// ever: they are dropped, so that the next ones find the new primary.
+func (d *DB) fault(ctx context.Context, err error) error {
+	var e *pq.Error
+	if errors.As(err, &e) && e.Code == "25006" {
+		d.circuit.open(err)
+		d.SetMaxIdleConns(0) // which closes them
+		d.SetMaxIdleConns(d.maxConns)
+	}
+	return classify(ctx, err)
+}
