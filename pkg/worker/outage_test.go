@@ -36,7 +36,10 @@ func TestTheApplierRestsInAnOutage(t *testing.T) {
 			})
 		}
 		<-ctx.Done()
-		if n := len(l.batches); n < 10 || n > 21 {
+		l.mu.Lock()
+		n := len(l.batches)
+		l.mu.Unlock()
+		if n < 10 || n > 21 {
 			t.Errorf("%d transactions were tried in 10 s, want one to two a second", n)
 		}
 		closed := time.Now()
