@@ -31,14 +31,6 @@ type Process struct {
 	Stderr io.Writer // logs
 }
 
-const (
-	// partitionsPast covers events that Stripe redelivers by hand, a month
-	// back at most; partitionsAhead a worker fleet that nobody restarts.
-	partitionsPast, partitionsAhead = 35, 35 // days
-	partitionInterval               = 6 * time.Hour
-	partitionRetry                  = time.Minute
-)
-
 // Ingest runs the receiver until ctx ends.
 func Ingest(ctx context.Context, p Process) error {
 	cfg, err := ReadConfig(p.Env, RoleIngest)
@@ -117,13 +109,14 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	}, db, tasks, metrics, log)
 
 	waker := worker.NewWaker(db, tasks, log)
+	janitor := worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log)
 
 	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error {
 		roles, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		running.Go(func() { recoverer.Run(roles) })
 		running.Go(func() { waker.Run(roles) })
-		running.Go(func() { keepPartitions(roles, db, log) })
+		running.Go(func() { janitor.Run(roles) })
 		// The applier outlives ctx: tasks under way still need it.
 		running.Go(func() { processor.Run(context.WithoutCancel(ctx)) })
 		log.Info("working", "concurrency", cfg.Concurrency)
@@ -133,27 +126,6 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		running.Wait()
 		return err
 	})
-}
-
-// keepPartitions makes the weeks that are coming. It gives up at once when
-// somebody holds the table, and tries again soon.
-func keepPartitions(ctx context.Context, db *postgres.DB, log *slog.Logger) {
-	for wait := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		made, err := db.Partitions(ctx, partitionsPast, partitionsAhead)
-		wait = partitionInterval
-		if err != nil && ctx.Err() == nil {
-			wait = partitionRetry
-			log.Error("partitions not created, new events go to the default one", "error", err)
-		}
-		if made > 0 {
-			log.Info("created partitions", "partitions", made)
-		}
-	}
 }
 
 // withMetrics serves /metrics on the private address while run runs.

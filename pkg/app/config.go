@@ -32,7 +32,11 @@ type Config struct {
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
 	RecoverAfter   time.Duration `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
+	EventRetention time.Duration `env:"EVENT_RETENTION" envDefault:"2160h" for:"worker, ops" doc:"How long stored events are kept, a week at a time; not below 840h, as Stripe redelivers by hand for 30 days."`
 }
+
+// minRetention is Stripe's 30 days, and room for a delivery on its way.
+const minRetention = 35 * 24 * time.Hour
 
 // Role is what a process needs of the configuration.
 type Role struct {
@@ -123,6 +127,7 @@ func (c Config) check(role Role) (faults Faults) {
 	want(c.Port >= 0 && c.Port < 1<<16, "PORT", "want 1 to 65535")
 	want(c.Concurrency > 0, "WORKER_CONCURRENCY", "want a positive number")
 	want(c.RecoverAfter > 0, "RECOVER_AFTER", "want a positive time, such as 30s")
+	want(c.EventRetention >= minRetention, "EVENT_RETENTION", "want %s or more: a delivery whose first row is gone would be a new event, and Stripe redelivers by hand for 30 days", minRetention)
 	if c.MetricsAddr != "" {
 		_, _, err := net.SplitHostPort(c.MetricsAddr)
 		want(err == nil, "METRICS_ADDR", "want host:port")

@@ -95,12 +95,3 @@ func applied(results []*goose.MigrationResult) []Migration {
 	}
 	return all
 }
-
-// Partitions makes sure that "WebhookEvent" has its weekly partitions from
-// past days ago to future days ahead, and answers how many it made.
-func (d *DB) Partitions(ctx context.Context, past, future int) (made int, err error) {
-	if err := d.GetContext(ctx, &made, db.Query("partition_ensure"), past, future); err != nil {
-		return 0, fmt.Errorf("creating partitions: %w", err)
-	}
-	return made, nil
-}

@@ -237,7 +237,7 @@ func TestPartitionsTakeTheirRowsFromTheDefaultOne(t *testing.T) {
 	if _, err := d.InsertEvents(ctx, []event.Record{r}); err != nil {
 		t.Fatal(err)
 	}
-	made, err := d.Partitions(ctx, 0, 100)
+	made, err := d.CreatePartitions(ctx, 0, 100)
 	if err != nil || made == 0 {
 		t.Fatalf("%d partitions, %v", made, err)
 	}

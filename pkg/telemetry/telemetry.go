@@ -29,6 +29,10 @@ type Metrics struct {
 	Recovered   prometheus.Counter
 	Mended      prometheus.Counter // tasks of which Redis had lost a part
 	Unrecovered prometheus.Counter // looks that failed, and come again
+
+	PartitionsDropped prometheus.Counter
+	PartitionsHeld    prometheus.Gauge   // past retention, but kept for unfinished events
+	Swept             prometheus.Counter // finished events of absurd times that were deleted
 }
 
 // NewMetrics registers everything in a registry of its own.
@@ -61,6 +65,11 @@ func NewMetrics() *Metrics {
 		Recovered:       counter("recovered_total", "Stored events that the recoverer put into the queue."),
 		Mended:          counter("ghost_tasks_total", "Tasks that would never have run, as Redis had lost a part of them, and that the recoverer cleared away."),
 		Unrecovered:     counter("recover_failures_total", "Stored events that the recoverer could not look after, and tries again."),
+
+		PartitionsDropped: counter("partitions_dropped_total", "Weeks of events that the janitor has dropped."),
+		PartitionsHeld: f.NewGauge(prometheus.GaugeOpts{Name: "tillhook_partitions_held",
+			Help: "Weeks of events past retention that are kept for the unfinished ones in them."}),
+		Swept: counter("events_swept_total", "Finished events of absurd times that the janitor has deleted."),
 	}
 }
 

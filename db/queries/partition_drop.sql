@@ -1,0 +1,1 @@
+SELECT tillhook_drop_partition($1, $2, $3, $4)
