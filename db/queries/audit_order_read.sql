@@ -1,10 +1,11 @@
 -- Orders as they are recorded. An order is complete if it was made after the
--- beginning of the oldest week that there are still events of.
+-- last week that is missing: a week that holds an unfinished event outlives
+-- younger ones.
 SELECT o.id, o."restaurantId", o.status,
     o."createdAt" >= coalesce((
-        SELECT min(to_date(right(c.relname, 8), 'YYYYMMDD'))
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = '"WebhookEvent"'::regclass AND c.relname ~ '^WebhookEvent_\d{8}$'), '-infinity') AS complete
+        SELECT max(w.starts)
+        FROM (SELECT p.starts, lag(p.ends) OVER (ORDER BY p.starts) AS before FROM tillhook_partitions() p WHERE p.ends IS NOT NULL) AS w
+        WHERE w.starts <= now() AND (w.before IS NULL OR w.before < w.starts)), '-infinity') AS complete
 FROM "Order" o
 WHERE o.id = ANY($1::text[])
 ORDER BY o.id

@@ -48,6 +48,10 @@ const (
 	// retention mistyped, must cost some weeks and a line in the log each, not all.
 	maxDrops = 4
 
+	// sweepLater is a week's length: an order of which all weeks are still there
+	// has its events of absurd times, too, and can be audited.
+	sweepLater = 7 * 24 * time.Hour
+
 	// A sweep holds the locks of so many rows, for moments, and so many times:
 	// what is left has time until the next round.
 	sweepRows   = 1000
@@ -120,7 +124,7 @@ func (j *Janitor) tidy(ctx context.Context) error {
 		return err
 	}
 	horizon := clocks.Horizon(j.cfg.Now(), j.cfg.Retention)
-	return errors.Join(j.drop(ctx, all, horizon, maxDrops-clocks.Dropped), j.sweep(ctx, horizon))
+	return errors.Join(j.drop(ctx, all, horizon, maxDrops-clocks.Dropped), j.sweep(ctx, horizon.Add(-sweepLater)))
 }
 
 // drop drops the weeks before the horizon, oldest first, at most so many.

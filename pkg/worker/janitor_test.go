@@ -133,7 +133,7 @@ func TestTheJanitorDropsWhatIsPastRetention(t *testing.T) {
 		h.weeks[1].Unfinished = 2
 		h.kept["w2"] = "it holds unfinished events" // since it was listed
 		did, log, m := h.clean(t, worker.JanitorConfig{}, time.Hour)
-		want := []string{"0: create 35 35", "0: drop w0, 90 d", "0: drop w2, 90 d", "0: sweep 1000, 90 d"}
+		want := []string{"0: create 35 35", "0: drop w0, 90 d", "0: drop w2, 90 d", "0: sweep 1000, 97 d"}
 		if diff := cmp.Diff(want, did); diff != "" {
 			t.Error("(-want +got)\n", diff)
 		}
@@ -165,7 +165,7 @@ func TestAClockThatJumpsDropsNothing(t *testing.T) {
 				var cfg worker.JanitorConfig
 				jump(h, &cfg, time.Now().Add(500*week))
 				did, _, _ := h.clean(t, cfg, time.Hour)
-				if diff := cmp.Diff([]string{"0: create 35 35", "0: sweep 1000, 90 d"}, did); diff != "" {
+				if diff := cmp.Diff([]string{"0: create 35 35", "0: sweep 1000, 97 d"}, did); diff != "" {
 					t.Error("(-want +got)\n", diff)
 				}
 			})
@@ -181,7 +181,7 @@ func TestTheJanitorDropsAFewWeeksAtATime(t *testing.T) {
 		h := newHouse(30, 29, 28, 27, 26, 25, 24)
 		h.clocks.Dropped = 1 // by another worker
 		did, log, _ := h.clean(t, worker.JanitorConfig{Retention: 20 * week}, time.Hour)
-		want := []string{"0: create 35 35", "0: drop w0, 140 d", "0: drop w1, 140 d", "0: drop w2, 140 d", "0: sweep 1000, 140 d"}
+		want := []string{"0: create 35 35", "0: drop w0, 140 d", "0: drop w1, 140 d", "0: drop w2, 140 d", "0: sweep 1000, 147 d"}
 		if diff := cmp.Diff(want, did); diff != "" || !strings.Contains(log, "the rest follow\" partitions=4") {
 			t.Errorf("(-want +got)\n%s\n%s", diff, log)
 		}
@@ -198,10 +198,10 @@ func TestTheJanitorsRounds(t *testing.T) {
 		h.swept = []event.Swept{{Events: 1000}, {Waiting: 1000}, {Events: 999, Waiting: 999, SecretUses: 5000}}
 		did, log, _ := h.clean(t, worker.JanitorConfig{}, 7*time.Hour)
 		want := []string{
-			"0: create 35 35", "0: drop w0, 90 d", "0: sweep 1000, 90 d", "0: sweep 1000, 90 d", "0: sweep 1000, 90 d",
-			"1: create 35 35", "1: drop w0, 90 d", "1: sweep 1000, 90 d",
-			"2: create 35 35", "2: drop w0, 90 d", "2: drop w1, 90 d", "2: sweep 1000, 90 d",
-			"362: create 35 35", "362: sweep 1000, 90 d",
+			"0: create 35 35", "0: drop w0, 90 d", "0: sweep 1000, 97 d", "0: sweep 1000, 97 d", "0: sweep 1000, 97 d",
+			"1: create 35 35", "1: drop w0, 90 d", "1: sweep 1000, 97 d",
+			"2: create 35 35", "2: drop w0, 90 d", "2: drop w1, 90 d", "2: sweep 1000, 97 d",
+			"362: create 35 35", "362: sweep 1000, 97 d",
 		}
 		if diff := cmp.Diff(want, did); diff != "" {
 			t.Error("(-want +got)\n", diff)
