@@ -58,8 +58,8 @@ var importers = map[string][]string{
 	"github.com/fergusstrange": {"pkg/devstack"}, // embedded-postgres
 	"github.com/prometheus":    {"pkg/telemetry", "pkg/app"},
 	"github.com/hashicorp":     {"pkg/ingest"},
-	"github.com/google/uuid":   {"pkg/ingest"},
-	"golang.org/x":             {"pkg/ingest", "pkg/app", "pkg/app/dev"},
+	"github.com/google/uuid":   {"pkg/ingest", "pkg/worker"},
+	"golang.org/x":             {"pkg/ingest", "pkg/stripe", "pkg/app", "pkg/app/dev"},
 }
 
 // core may not even reach for the operating system.

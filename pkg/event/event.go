@@ -77,7 +77,8 @@ type Record struct {
 	Payload         []byte // the exact bytes of the body
 	OccurredAt      time.Time
 	LastError       string
-	SignedWith      string // SignedCurrent or SignedPrevious, "" if unverified
+	SignedWith      string // SignedCurrent or SignedPrevious, "" if unverified or not delivered
+	Source          Source // "" is Webhook
 }
 
 // Which of a restaurant's secrets verified a delivery.
