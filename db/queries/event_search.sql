@@ -6,7 +6,7 @@ SELECT e.id, coalesce(e."providerEventId", '') AS "providerEventId", e."eventTyp
     coalesce(e.outcome, '') AS outcome, coalesce(e."restaurantId", '') AS "restaurantId",
     coalesce(e."apiVersion", '') AS "apiVersion", e.livemode, e."occurredAt", e."createdAt", e."processedAt",
     e.attempts, coalesce(e."lastError", '') AS "lastError", coalesce(e."signedWith", '') AS "signedWith",
-    coalesce(e."orderId", '') AS "orderId", length(e.payload) AS bytes
+    coalesce(e."orderId", '') AS "orderId", e.source, length(e.payload) AS bytes
 FROM "WebhookEvent" e
 WHERE ($1 = '' OR e.status = $1)
     AND ($2 = '' OR e."eventType" LIKE $2)

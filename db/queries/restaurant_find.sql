@@ -6,6 +6,7 @@ SELECT r.id, r.slug, r.name, coalesce(c.id, '') AS "configId",
     coalesce(c."webhookSecret", '') AS "webhookSecret",
     coalesce(c."webhookSecretFingerprint", '') AS "webhookSecretFingerprint", c."webhookSecretSetAt",
     coalesce(c."previousWebhookSecret", '') AS "previousWebhookSecret", c."previousWebhookSecretExpiresAt",
+    coalesce(c."secretKey", '') AS "secretKey",
     now() AS "readAt"
 FROM "Restaurant" r
 LEFT JOIN "RestaurantPaymentConfig" c ON c."restaurantId" = r.id AND c.provider = 'STRIPE'

@@ -4,6 +4,6 @@ SELECT
     EXISTS (SELECT FROM "RestaurantPaymentConfig"
             WHERE provider = 'STRIPE' AND "isActive" AND "webhookSecret" IS NOT NULL) AS configured,
     (SELECT "createdAt" FROM "WebhookEvent"
-     WHERE status = 'COMPLETED' ORDER BY "createdAt" DESC LIMIT 1) AS "lastSuccessfulWebhook",
+     WHERE status = 'COMPLETED' AND source = 'webhook' ORDER BY "createdAt" DESC LIMIT 1) AS "lastSuccessfulWebhook",
     (SELECT count(*) FROM "WebhookEvent"
      WHERE status = 'VERIFICATION_FAILED' AND "createdAt" > now() - interval '1 hour') AS "recentFailures"

@@ -20,7 +20,7 @@ LEFT JOIN "SecretUse" pu ON pu."restaurantId" = r.id AND pu.fingerprint = c."pre
     AND pu."lastUsedAt" >= c."webhookSecretSetAt"
 LEFT JOIN LATERAL (
     SELECT e."createdAt", e."signedWith" FROM "WebhookEvent" e
-    WHERE e."restaurantId" = r.id AND e.status NOT IN ('VERIFICATION_FAILED', 'NO_CONFIG')
+    WHERE e."restaurantId" = r.id AND e.status NOT IN ('VERIFICATION_FAILED', 'NO_CONFIG') AND e.source = 'webhook'
     ORDER BY e."createdAt" DESC LIMIT 1) AS accepted ON true
 LEFT JOIN LATERAL (
     SELECT e."createdAt" FROM "WebhookEvent" e

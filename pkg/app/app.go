@@ -103,13 +103,20 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}
 	defer tasks.Close()
-	processor := worker.NewProcessor(db, stripe.Decode, metrics, log)
+	ring, err := secret.ParseRing(cfg.EncKeys.Reveal())
+	if err != nil {
+		return fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err)
+	}
+	api := openAPI(cfg, db, ring, log)
+	defer api.Close()
+	processor := worker.NewProcessor(db, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log)
 	recoverer := worker.NewRecoverer(worker.RecovererConfig{
 		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
 	}, db, tasks, metrics, log)
 
 	waker := worker.NewWaker(db, tasks, log)
 	janitor := worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log)
+	intake := worker.NewIntake(db, tasks)
 
 	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error {
 		roles, stop := context.WithCancel(ctx)
@@ -117,6 +124,12 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		running.Go(func() { recoverer.Run(roles) })
 		running.Go(func() { waker.Run(roles) })
 		running.Go(func() { janitor.Run(roles) })
+		if cfg.Backfill > 0 {
+			running.Go(func() { worker.NewBackfiller(cfg.Backfill, db, api, intake, log).Run(roles) })
+		}
+		if cfg.Reconcile > 0 {
+			running.Go(func() { worker.NewReconciler(cfg.ReconcileAfter, cfg.Reconcile, db, api, intake, log).Run(roles) })
+		}
 		// The applier outlives ctx: tasks under way still need it.
 		running.Go(func() { processor.Run(context.WithoutCancel(ctx)) })
 		log.Info("working", "concurrency", cfg.Concurrency)

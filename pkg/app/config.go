@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"tillhook/pkg/secret"
+	"tillhook/pkg/stripe"
 )
 
 // Config is everything that the environment decides, for all binaries. The doc
@@ -23,7 +24,7 @@ import (
 type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
 	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
-	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
+	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
 	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
@@ -31,6 +32,11 @@ type Config struct {
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
+	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
+	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
+	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`
+	Reconcile      time.Duration `env:"RECONCILE_INTERVAL" envDefault:"15m" for:"worker" doc:"How often Stripe is asked about an order that stays unpaid, at first. 0: never."`
+	ReconcileAfter time.Duration `env:"RECONCILE_AFTER" envDefault:"60m" for:"worker" doc:"How long an order may wait for its payment before Stripe is asked about it."`
 	RecoverAfter   time.Duration `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
 	EventRetention time.Duration `env:"EVENT_RETENTION" envDefault:"2160h" for:"worker, ops" doc:"How long stored events are kept, a week at a time; not below 840h, as Stripe redelivers by hand for 30 days."`
 }
@@ -47,7 +53,7 @@ type Role struct {
 // The binaries' roles.
 var (
 	RoleIngest = Role{Name: "ingest", Redis: true, Secret: true}
-	RoleWorker = Role{Name: "worker", Redis: true}
+	RoleWorker = Role{Name: "worker", Redis: true, Secret: true}
 	RoleOps    = Role{Name: "ops"}
 )
 
@@ -128,6 +134,12 @@ func (c Config) check(role Role) (faults Faults) {
 	want(c.Concurrency > 0, "WORKER_CONCURRENCY", "want a positive number")
 	want(c.RecoverAfter > 0, "RECOVER_AFTER", "want a positive time, such as 30s")
 	want(c.EventRetention >= minRetention, "EVENT_RETENTION", "want %s or more: a delivery whose first row is gone would be a new event, and Stripe redelivers by hand for 30 days", minRetention)
+	want(c.Backfill >= 0, "BACKFILL_INTERVAL", "want a positive time, such as 1h, or 0 for never")
+	want(c.Reconcile >= 0, "RECONCILE_INTERVAL", "want a positive time, such as 15m, or 0 for never")
+	want(c.ReconcileAfter > 0, "RECONCILE_AFTER", "want a positive time, such as 60m")
+	want(c.StripeAPIRate > 0, "STRIPE_API_RATE", "want a positive number")
+	err := stripe.CheckBase(c.StripeAPIBase)
+	want(err == nil, "STRIPE_API_BASE", "%v", err)
 	if c.MetricsAddr != "" {
 		_, _, err := net.SplitHostPort(c.MetricsAddr)
 		want(err == nil, "METRICS_ADDR", "want host:port")

@@ -105,7 +105,7 @@ func (p *product) fleet(ledger worker.Ledger, decode worker.Decode) (stop func()
 		p.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	processor := worker.NewProcessor(ledger, decode, telemetry.NewMetrics(), log)
+	processor := worker.NewProcessor(ledger, decode, nil, telemetry.NewMetrics(), log)
 	ctx, cancel := context.WithCancel(context.Background())
 	applied, worked := make(chan struct{}), make(chan error, 1)
 	go func() { defer close(applied); processor.Run(context.Background()) }()

@@ -26,6 +26,7 @@ type checkedRestaurant struct {
 	SetAt           *time.Time       `json:"secretSetAt,omitempty"`
 	AgeDays         int              `json:"ageDays"`
 	Previous        *checkedPrevious `json:"previous,omitempty"`
+	APIKey          *checkedKey      `json:"apiKey,omitempty"`
 	LastAcceptedAt  *time.Time       `json:"lastAcceptedAt,omitempty"`
 	LastMatched     string           `json:"lastMatched,omitempty"` // current or previous
 	CurrentUsedAt   *time.Time       `json:"currentUsedAt,omitempty"`
@@ -91,6 +92,10 @@ func checkRestaurant(r postgres.Restaurant, use postgres.Use, ring *secret.Ring,
 			c.Previous.LeftSeconds = int(r.PreviousExpiresAt.Sub(r.ReadAt).Seconds())
 			c.Faults = append(c.Faults, faults...)
 		}
+	}
+	if r.APIKey != "" {
+		c.APIKey, faults = checkStoredKey(r, ring)
+		c.Faults = append(c.Faults, faults...)
 	}
 	return c
 }

@@ -146,7 +146,11 @@ func (c checkedRestaurant) write(w io.Writer, clock clockCheck) {
 	if c.LastRefusedWhy != "" {
 		refused += ": " + c.LastRefusedWhy
 	}
-	writeFacts(w, append(facts, fact{"accepted", accepted}, fact{"refused", refused}, fact{"clock", clock.String()}))
+	facts = append(facts, fact{"accepted", accepted}, fact{"refused", refused})
+	if c.APIKey != nil {
+		facts = append(facts, fact{"API key", c.APIKey.describe()})
+	}
+	writeFacts(w, append(facts, fact{"clock", clock.String()}))
 }
 
 func (c checkedSecret) describe() string {

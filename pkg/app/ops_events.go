@@ -105,7 +105,7 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		_, err := fmt.Fprintln(w, "No event is like that.")
 		return err
 	}
-	t := table{columns: []string{"AGE", "STATUS", "EVENT", "TYPE"}, elastic: 3}
+	t := table{columns: []string{"AGE", "STATUS", "SOURCE", "EVENT", "TYPE"}, elastic: 4}
 	now := o.now()
 	for _, e := range all {
 		status := e.Status
@@ -116,7 +116,10 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		if name == "" || e.Status == string(event.VerificationFailed) {
 			name = e.ID // what Stripe's id would be is only the sender's word
 		}
-		t.add(span(now.Sub(e.CreatedAt)), status, name, e.Type)
+		if e.Source == string(event.Reconciled) {
+			name = e.ID // the other is made of an object's, and too long
+		}
+		t.add(span(now.Sub(e.CreatedAt)), status, e.Source, name, e.Type)
 	}
 	return t.write(w)
 }
@@ -185,6 +188,9 @@ func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	}
 	if e.OrderID != "" {
 		facts = append(facts, fact{"order", e.OrderID})
+	}
+	if e.Source != string(event.Webhook) {
+		facts = append(facts, fact{"source", e.Source + ": Stripe was asked for it"})
 	}
 	if e.SignedWith != "" {
 		facts = append(facts, fact{"signed with", "the " + e.SignedWith + " secret"})

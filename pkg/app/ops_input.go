@@ -21,8 +21,8 @@ const (
 	maxSecret = 255
 )
 
-// readSecret reads a signing secret from a hidden prompt, or from stdin.
-func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string) (secret.Text, error) {
+// readSecret reads a secret from a hidden prompt, or from stdin, and checks it.
+func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string, check func(plain string) error) (secret.Text, error) {
 	terminal := o.terminal()
 	switch {
 	case fromStdin && terminal != nil:
@@ -42,7 +42,7 @@ func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string) (se
 		return "", fmt.Errorf("reading the secret: %w", err)
 	}
 	plain := strings.TrimSpace(string(text))
-	return secret.Text(plain), checkSigningSecret(plain)
+	return secret.Text(plain), check(plain)
 }
 
 // terminal is the terminal on stdin, nil if there is none.
@@ -119,13 +119,36 @@ func checkSigningSecret(plain string) error {
 	if !strings.HasPrefix(plain, "whsec_") {
 		return misuse("this is no signing secret: it does not begin with whsec_.\n%s", where)
 	}
+	return checkCopied(plain, "secret")
+}
+
+// checkAPIKey is the same for an API key.
+func checkAPIKey(plain string) error {
+	const where = "Stripe's Dashboard has it under Developers > API keys"
+	if plain == "" {
+		return misuse("no API key was entered")
+	}
+	if apiKeyPrefix(plain) != "" {
+		return checkCopied(plain, "API key")
+	}
+	if strings.HasPrefix(plain, "whsec_") {
+		return misuse("this is a signing secret (whsec_…), not an API key: ops secrets set stores it.\n%s", where)
+	}
+	if kind := otherKind(plain); kind != "" && !secret.IsPlain(plain) {
+		return misuse("this is %s, not a secret or restricted API key.\n%s", kind, where)
+	}
+	return misuse("this is no API key: it does not begin with sk_live_, rk_live_, sk_test_ or rk_test_.\n%s", where)
+}
+
+// checkCopied finds what goes wrong between the Dashboard and here.
+func checkCopied(plain, what string) error {
 	for _, r := range plain {
 		if r <= ' ' || r > '~' {
-			return misuse("the secret has a blank, a line break or a letter with an accent in it:\nmore was copied than the secret, or it was cut in two")
+			return misuse("the %s has a blank, a line break or a letter with an accent in it:\nmore was copied than the %s, or it was cut in two", what, what)
 		}
 	}
 	if len(plain) < minSecret || len(plain) > maxSecret {
-		return misuse("the secret has %d characters, not %d to %d: was it copied whole?", len(plain), minSecret, maxSecret)
+		return misuse("the %s has %d characters, not %d to %d: was it copied whole?", what, len(plain), minSecret, maxSecret)
 	}
 	return nil
 }
@@ -152,11 +175,4 @@ func otherKind(text string) string {
 
 // secretAPIKey reports whether an argument is one. An id may begin with sk_
 // too, but no more than that.
-func secretAPIKey(arg string) bool {
-	for _, prefix := range []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"} {
-		if strings.HasPrefix(arg, prefix) {
-			return true
-		}
-	}
-	return false
-}
+func secretAPIKey(arg string) bool { return apiKeyPrefix(arg) != "" }

@@ -21,7 +21,7 @@ const (
 )
 
 func (o *ops) secrets() *cobra.Command {
-	return o.group("secrets", "Store, rotate, check and re-encrypt signing secrets",
+	return o.group("secrets", "Store, rotate, check and re-encrypt signing secrets and API keys",
 		"Signing secrets: those with which Stripe signs what it delivers. They are sealed\n"+
 			"under the first key of PAYMENT_CONFIG_ENC_KEY; every key there opens them. The\n"+
 			"services use a new secret at once, without a restart.\n\n"+
@@ -31,7 +31,7 @@ func (o *ops) secrets() *cobra.Command {
 			"  3. ops secrets check RESTAURANT               the new one matches\n"+
 			"  4. delete the old endpoint in the Dashboard\n"+
 			"  5. ops secrets revoke-previous RESTAURANT --commit, or let it expire",
-		o.setSecret(), o.rotateSecret(), o.revokePrevious(), o.dueSecrets(), o.resealSecrets(), o.checkSecrets())
+		o.setSecret(), o.rotateSecret(), o.revokePrevious(), o.dueSecrets(), o.resealSecrets(), o.checkSecrets(), o.setAPIKey())
 }
 
 // one finds the restaurant that an operator named.
@@ -173,7 +173,7 @@ func (o *ops) store(c *cobra.Command, name string, in secretInput) error {
 		if r.ConfigID != "" && in.live && mode(r) != "live" {
 			return fmt.Errorf("%s has a configuration already (mode: %s); --live only says how to make one", r.Slug, mode(r))
 		}
-		plain, err := o.readSecret(ctx, in.stdin, fmt.Sprintf("Signing secret of %s (hidden): ", r.Slug))
+		plain, err := o.readSecret(ctx, in.stdin, fmt.Sprintf("Signing secret of %s (hidden): ", r.Slug), checkSigningSecret)
 		if err != nil {
 			return err
 		}

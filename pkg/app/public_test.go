@@ -45,7 +45,8 @@ func TestPublicBodiesThroughHTTP(t *testing.T) {
 	p.eventually("each is worked off or waits", func() bool {
 		return p.rows(`status = 'PROCESSING' AND NOT EXISTS (SELECT FROM "WaitingEvent" w WHERE w."eventId" = id)`) == "0"
 	})
-	if n := p.rows("status = 'FAILED'"); n != "0" {
+	// A thin event has nothing to read: Stripe would have to be asked.
+	if n := p.rows(`status = 'FAILED' AND "lastError" NOT LIKE '%has no API key%'`); n != "0" {
 		t.Errorf("%s are FAILED: %s", n, p.scalar(`SELECT string_agg("eventType" || ': ' || "lastError", '; ') FROM "WebhookEvent" WHERE status = 'FAILED'`))
 	}
 	t.Logf("%d bodies: %s", len(files), p.scalar(`SELECT string_agg(s, ', ') FROM (SELECT concat_ws(' ', count(*), status, outcome) AS s FROM "WebhookEvent" GROUP BY status, outcome ORDER BY 1) x`))
@@ -63,7 +64,7 @@ func TestPublicBodiesSettleOrdersOfTheirOwn(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("the public bodies are not at hand; pkg/stripe's tests have bodies of the product's own")
 	}
-	paid, refused := map[string]bool{}, 0 // by order
+	paid, refused, thin := map[string]bool{}, 0, 0 // by order
 	for i, file := range files {
 		id := fmt.Sprintf("public-%03d", i)
 		deliver := func(body []byte) {
@@ -96,6 +97,8 @@ func TestPublicBodiesSettleOrdersOfTheirOwn(t *testing.T) {
 		count[e.Status+" "+e.Outcome]++
 		if e.Status == "FAILED" && e.Error == "livemode of the event and of its object differ" {
 			refused--
+		} else if e.Status == "FAILED" && strings.Contains(e.Error, "has no API key") {
+			thin++ // it holds nothing to read: Stripe would have to be asked
 		} else if e.Status != "COMPLETED" {
 			t.Errorf("%s %s: %s", e.ID, e.Type, e.Error)
 		}
@@ -103,7 +106,7 @@ func TestPublicBodiesSettleOrdersOfTheirOwn(t *testing.T) {
 			t.Errorf("%s %s: the order is %s", e.ID, e.Type, e.Order)
 		}
 	}
-	if refused != 0 || count["COMPLETED applied"]+count["COMPLETED ignored"] != len(files) {
+	if refused != 0 || count["COMPLETED applied"]+count["COMPLETED ignored"]+thin != len(files) {
 		t.Errorf("%d bodies, %d of two modes not refused: %v", len(files), refused, count)
 	}
 	if a, code := p.audit(); code != 0 || a.Events != len(ends) {

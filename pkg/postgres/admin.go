@@ -43,6 +43,7 @@ type Restaurant struct {
 	SetAt             *time.Time `db:"webhookSecretSetAt"`
 	Previous          Stored     `db:"previousWebhookSecret"`
 	PreviousExpiresAt *time.Time `db:"previousWebhookSecretExpiresAt"`
+	APIKey            Stored     `db:"secretKey"`
 	ReadAt            time.Time  `db:"readAt"` // by the database's clock
 }
 

@@ -43,6 +43,7 @@ type Event struct {
 	LastError       string     `db:"lastError" json:"lastError,omitempty"`
 	SignedWith      string     `db:"signedWith" json:"signedWith,omitempty"`
 	OrderID         string     `db:"orderId" json:"orderId,omitempty"`
+	Source          string     `db:"source" json:"source"`
 	Bytes           int        `db:"bytes" json:"bytes"` // of the payload
 }
 

@@ -144,14 +144,14 @@ func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (or
 }
 
 // finishEvents writes the end of every event that has one. What waits for its
-// payment stays as it is, until its last attempt; what a service's fault kept
-// from its end stays even then.
+// payment stays as it is, until its last attempt; what is not to be settled
+// here stays, and so does what a service's fault kept from its end.
 func (s *settlement) finishEvents(ctx context.Context) error {
 	var ids, status, outcomes, reasons, orders []string
 	var seconds, numbers []int64
 	for i, a := range s.attempts {
 		r := s.results[i]
-		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
+		if !s.finished[i] || errors.Is(r.Err, event.ErrUnsettled) || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
 			continue
 		}
 		end, outcome, reason := event.Completed, r.Outcome, ""
@@ -179,17 +179,22 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 // that Settle can't record itself, since it rolls back.
 func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) error {
 	complete, err := withTimes(ctx, d, []event.Attempt{a})
-	if err != nil {
-		return fmt.Errorf("failing event %s: %w", a.ID, err)
+	if err == nil {
+		err = finishEvent(ctx, d, complete[0], event.Failed, "", reason)
 	}
-	a = complete[0]
-	_, err = d.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{a.OccurredAt.Unix()},
-		pq.StringArray{string(event.Failed)}, pq.StringArray{""}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
-		a.OccurredAt.Unix(), a.OccurredAt.Unix(), pq.StringArray{""})
 	if err != nil {
 		return fmt.Errorf("failing event %s: %w", a.ID, d.fault(ctx, err))
 	}
 	return nil
+}
+
+// finishEvent ends one event that is about no order by itself.
+func finishEvent(ctx context.Context, on sqlx.ExecerContext, a event.Attempt, end event.Status, outcome event.Outcome, reason string) error {
+	at := a.OccurredAt.Unix()
+	_, err := on.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{at},
+		pq.StringArray{string(end)}, pq.StringArray{string(outcome)}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
+		at, at, pq.StringArray{""})
+	return err
 }
 
 func writeChanges(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {

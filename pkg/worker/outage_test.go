@@ -68,7 +68,7 @@ func (l panicky) Settle(ctx context.Context, attempts []event.Attempt, read func
 func TestAnEventThatMakesTheFoldPanicFails(t *testing.T) {
 	t.Parallel()
 	l := &ledger{results: map[string]order.Result{"good": {Outcome: event.Applied}}}
-	p := worker.NewProcessor(panicky{l}, nothing, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
+	p := worker.NewProcessor(panicky{l}, nothing, nil, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.Run(context.Background()) }()
 	if err := p.Process(t.Context(), attempt("bad")); next(err) != "archive" || l.failed["bad"] != "settling panicked: no such status" {

@@ -1,5 +1,6 @@
 // Package worker works stored events off. processor.go is one event's way,
-// recoverer.go finds those that have no task.
+// recoverer.go finds those that have no task, waker.go those whose payment has
+// come. backfiller.go and reconciler.go ask Stripe what we have missed.
 package worker
 
 import (
@@ -58,18 +59,20 @@ const (
 // whatever is waiting in one transaction. Each task still succeeds, waits or
 // fails for itself.
 type Processor struct {
-	ledger  Ledger
-	decode  Decode
-	metrics *telemetry.Metrics
-	log     *slog.Logger
-	applier *batch.Batcher[event.Attempt, order.Result]
-	closing chan struct{} // ends a rest
-	once    sync.Once
+	ledger   Ledger
+	decode   Decode
+	follower *Follower
+	metrics  *telemetry.Metrics
+	log      *slog.Logger
+	applier  *batch.Batcher[event.Attempt, order.Result]
+	closing  chan struct{} // ends a rest
+	once     sync.Once
 }
 
-// NewProcessor makes a processor; it works while Run does.
-func NewProcessor(ledger Ledger, decode Decode, m *telemetry.Metrics, log *slog.Logger) *Processor {
-	p := &Processor{ledger: ledger, decode: decode, metrics: m, log: log, closing: make(chan struct{})}
+// NewProcessor makes a processor; it works while Run does. Without a follower,
+// thin events are ignored.
+func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
+	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
 	p.applier = batch.New(batch.Config[event.Attempt, order.Result]{
 		Work:     p.settle,
 		Split:    func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) },
@@ -93,6 +96,10 @@ func (p *Processor) Close() {
 func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	started := time.Now()
 	r, err := p.applier.Do(ctx, a)
+	var thin thinError
+	if err == nil && errors.As(r.Err, &thin) {
+		r, err = p.follow(ctx, a, thin.Stored)
+	}
 	if err != nil {
 		r.Err = p.settleFault(ctx, a, err)
 	}
@@ -123,6 +130,16 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	return r.Err
 }
 
+// follow settles a thin event. What can't be mended, or not within the event's
+// attempts, is FAILED with its reason, as Settle does it for others.
+func (p *Processor) follow(ctx context.Context, a event.Attempt, e event.Stored) (order.Result, error) {
+	r, err := p.follower.follow(ctx, a, e)
+	if err == nil && r.Err != nil && (event.IsPermanent(r.Err) || a.Last) {
+		err = p.ledger.FailEvent(ctx, a, r.Err.Error())
+	}
+	return r, err
+}
+
 // ofOneEvent reports whether an error that rolled the transaction back is the
 // fault of one of its events.
 func ofOneEvent(err error) bool {
@@ -150,7 +167,7 @@ func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) (resul
 			err = event.Permanent(fmt.Errorf("settling panicked: %v", r))
 		}
 	}()
-	results, err = p.ledger.Settle(ctx, attempts, p.decode.Read)
+	results, err = p.ledger.Settle(ctx, attempts, p.read)
 	if err != nil && !ofOneEvent(err) && !errors.Is(err, event.ErrContended) {
 		p.rest(ctx)
 	}
@@ -166,4 +183,12 @@ func (p *Processor) rest(ctx context.Context) {
 	case <-p.closing:
 	case <-ctx.Done():
 	}
+}
+
+// read decodes an event, unless its object is to be fetched first.
+func (p *Processor) read(e event.Stored) (order.Contribution, error) {
+	if p.follower != nil && p.follower.thin(e.Type) {
+		return order.Contribution{}, thinError{e}
+	}
+	return p.decode.Read(e)
 }

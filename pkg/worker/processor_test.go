@@ -69,7 +69,7 @@ func nothing(string, []byte) (order.Contribution, error) { return order.Contribu
 
 // start runs a processor; stop ends it and waits.
 func start(l *ledger, decode worker.Decode, m *telemetry.Metrics, log *slog.Logger) (p *worker.Processor, stop func()) {
-	p = worker.NewProcessor(l, decode, m, log)
+	p = worker.NewProcessor(l, decode, nil, m, log)
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.Run(context.Background()) }()
 	return p, func() {

@@ -1,0 +1,1 @@
+DELETE FROM "BackfillCursor" WHERE "restaurantId" = $1 AND kind = 'ops'
