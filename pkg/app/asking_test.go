@@ -182,7 +182,7 @@ func TestReconcileSettlesPendingOrders(t *testing.T) {
 	}
 
 	out, err := p.ops("", "orders", "stuck")
-	for _, want := range []string{open.OrderID, "the session is open until", unknown.OrderID, "Stripe has no such object", wrong.OrderID,
+	for _, want := range []string{open.OrderID, "the session is open until", unknown.OrderID, "no such object at Stripe", wrong.OrderID,
 		"money came, but not what the order asked for", open.Session[:20]} {
 		if err != nil || !strings.Contains(out, want) {
 			t.Errorf("%v, want %q in:\n%s", err, want, out)
@@ -253,7 +253,7 @@ func TestThinEventsAreFollowed(t *testing.T) {
 	// The failed one is mended by a replay; so is one of an object that was not there.
 	early := p.factory.ThinEvent("v1.charge.succeeded", "charge", pays[2].Charge)
 	deliver(pays[2], early)
-	p.eventually("it is FAILED", func() bool { return strings.Contains(stored(early), "Stripe has no such object") })
+	p.eventually("it is FAILED", func() bool { return strings.Contains(stored(early), "no such object at Stripe") })
 	there.Put(restaurantKey, p.factory.ChargeSucceeded(pays[2]))
 	if _, err := p.opsWithRedis("events", "replay", "--status", "FAILED", "--commit"); err != nil {
 		t.Fatal(err)

@@ -22,9 +22,9 @@ var (
 	ErrNoAPIKey  = errors.New("the restaurant has no API key to ask Stripe with")
 	ErrAPIKey    = errors.New("the restaurant's API key is not accepted")
 	ErrForbidden = errors.New("the restaurant's API key may not read this")
-	ErrNotThere  = errors.New("Stripe has no such object for this API key")
-	ErrTooMany   = errors.New("Stripe wants fewer requests")
-	ErrNoAnswer  = errors.New("Stripe gives no usable answer")
+	ErrNotThere  = errors.New("no such object at Stripe for this API key")
+	ErrTooMany   = errors.New("too many requests, says Stripe")
+	ErrNoAnswer  = errors.New("no usable answer from Stripe")
 )
 
 // ErrUnsettled says of an event that its stored bytes are not enough to settle

@@ -81,25 +81,35 @@ func TestABackfillsTurnIsTakenOnce(t *testing.T) {
 		t.Errorf("without a key: %t, %v", due, err)
 	}
 	w.withKeys()
+	const rounds = 30
 	var taken atomic.Int64
-	var workers sync.WaitGroup
-	for range 8 {
-		workers.Go(func() {
-			turn, due, err := w.ClaimBackfill(t.Context(), 72*time.Hour, time.Hour)
-			if err != nil {
-				t.Error(err)
-			}
-			if back := turn.Now.Sub(turn.CoveredUntil); due && (turn.RestaurantID != "r" || back != 72*time.Hour) {
-				t.Errorf("%+v begins %s back", turn, back)
-			}
-			if due {
-				taken.Add(1)
-			}
-		})
+	for range rounds {
+		exec(t, w.DB, `UPDATE "BackfillCursor" SET "nextRunAt" = now()`)
+		begin := make(chan struct{})
+		var workers sync.WaitGroup
+		for range 8 {
+			workers.Go(func() {
+				<-begin
+				turn, due, err := w.ClaimBackfill(t.Context(), 72*time.Hour, time.Hour)
+				if err != nil {
+					t.Error(err)
+				}
+				if due && turn.RestaurantID != "r" {
+					t.Errorf("%+v", turn)
+				}
+				if due {
+					taken.Add(1)
+				}
+			})
+		}
+		close(begin)
+		workers.Wait()
 	}
-	workers.Wait()
-	if taken.Load() != 1 {
-		t.Errorf("taken %d times", taken.Load())
+	if taken.Load() != rounds {
+		t.Errorf("taken %d times in %d rounds", taken.Load(), rounds)
+	}
+	if back := get[float64](t, w.DB, `SELECT extract(epoch FROM now() - "coveredUntil") / 3600 FROM "BackfillCursor"`); back < 72 || back > 73 {
+		t.Errorf("a new restaurant begins %g hours back", back)
 	}
 	covered := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for _, until := range []time.Time{covered, covered.Add(-time.Hour)} { // a worker that was given up for dead
