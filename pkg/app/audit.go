@@ -92,7 +92,7 @@ func (a *auditing) page(ctx context.Context, ids []string) error {
 		recorded, auditor = r, order.NewAuditor(r)
 	}, func(e postgres.AuditedEvent) error {
 		c, err := readEvent(e.Stored)
-		auditor.See(e.Entry(c), e.Status, e.OrderID, err)
+		auditor.See(order.NewEntry(e.Stored, c), e.Status, e.OrderID, err)
 		events++
 		return nil
 	})

@@ -20,16 +20,16 @@ import (
 	"tillhook/pkg/worker"
 )
 
-// trapped panics in the middle of the transaction over events of one type.
+// trapped panics over events of one type.
 type trapped struct{ *postgres.DB }
 
-func (l trapped) Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
-	return l.DB.Settle(ctx, attempts, func(e event.Stored) (order.Contribution, error) {
-		if e.Type == "checkout.panics_in_fold" {
+func (l trapped) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
+	for _, w := range work {
+		if w.Entry.Type == "checkout.panics_in_fold" {
 			panic("no such status")
 		}
-		return read(e)
-	})
+	}
+	return l.DB.Settle(ctx, work)
 }
 
 // However an event fails for good, Postgres says so as well as Redis: FAILED,

@@ -54,7 +54,16 @@ func BenchmarkSettle(b *testing.B) {
 	read := worker.Decode(stripe.Decode).Read
 	b.ResetTimer()
 	for batch := range slices.Chunk(attempts, 64) {
-		results, err := db.Settle(ctx, batch, read)
+		events, err := db.ReadEvents(ctx, batch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		work := make([]order.Work, len(batch))
+		for i, e := range events {
+			c, err := read(e)
+			work[i] = order.Work{Attempt: batch[i], Entry: order.NewEntry(e, c), Err: err}
+		}
+		results, err := db.Settle(ctx, work)
 		if err != nil || results[0].Err != nil {
 			b.Fatal(err, results)
 		}

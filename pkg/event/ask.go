@@ -27,11 +27,6 @@ var (
 	ErrNoAnswer  = errors.New("no usable answer from Stripe")
 )
 
-// ErrUnsettled says of an event that its stored bytes are not enough to settle
-// it. Settling leaves it as it is, even at its last attempt: whoever reads it
-// knows what to do.
-var ErrUnsettled = errors.New("the event can't be settled from its own bytes")
-
 // Query asks for a page of a restaurant's events, newest first.
 type Query struct {
 	RestaurantID string

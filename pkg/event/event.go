@@ -96,6 +96,7 @@ type Stored struct {
 	ProviderEventID string
 	Type            string
 	RestaurantID    string // the restaurant whose secret verified it
+	Account         string // the Connect account in its configuration, "" if none
 	Livemode        bool
 	Payload         []byte
 }

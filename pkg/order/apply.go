@@ -60,6 +60,18 @@ type Entry struct {
 	Contribution
 }
 
+// NewEntry is a stored event with what it contributes.
+func NewEntry(e event.Stored, c Contribution) Entry {
+	return Entry{EventID: e.ID, Type: e.Type, RestaurantID: e.RestaurantID, Account: e.Account, Livemode: e.Livemode, Contribution: c}
+}
+
+// Work is an attempt at an event, with what reading the event came to.
+type Work struct {
+	event.Attempt
+	Entry Entry
+	Err   error // why the event contributes nothing, if it can't be read
+}
+
 // SecondPayment is the reason of the transition that settles a payment of an
 // order which another payment has paid already. Nothing is wrong with the event,
 // and the order is PAID once; but the customer has paid twice, and somebody has

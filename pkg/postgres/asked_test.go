@@ -36,17 +36,11 @@ func TestKnownAndForeignEvents(t *testing.T) {
 	}
 }
 
-// An event that can't be settled from its own bytes is left for its successor,
-// even at the last attempt; both change in one transaction.
+// An event and its successor change in one transaction.
 func TestSucceedEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	thin := w.event("1", "r", charge)
-	w.reads["evt_1"] = func() (order.Contribution, error) { return order.Contribution{}, event.ErrUnsettled }
-	thin.Last = true
-	if r := w.settle(thin)[0]; r.Err == nil || w.eventState(thin) != "PROCESSING 0" {
-		t.Errorf("%+v, %s", r, w.eventState(thin))
-	}
 	next := record("2", "fetched_evt_1")
 	next.Source = event.Reconciled
 	if stored, err := w.SucceedEvent(t.Context(), thin, next); err != nil || !stored || w.eventState(thin) != "COMPLETED applied 1" {

@@ -48,7 +48,6 @@ func (d *DB) AuditOrderIDs(ctx context.Context, s AuditScope, after string, limi
 // AuditedEvent is a stored event with its recorded end.
 type AuditedEvent struct {
 	event.Stored
-	Account string // the Connect account in the restaurant's configuration
 	Status  event.Status
 	OrderID string
 }
@@ -107,7 +106,7 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 				see(e, order.Result{Err: err})
 				continue
 			}
-			events, b.entries = append(events, e), append(b.entries, e.Entry(c))
+			events, b.entries = append(events, e), append(b.entries, order.NewEntry(e.Stored, c))
 		}
 		book, err := b.openBook(ctx)
 		if err != nil {
@@ -119,11 +118,6 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 		return nil
 	})
 	return next, n, err
-}
-
-// Entry is the event with what it contributes.
-func (e AuditedEvent) Entry(c order.Contribution) order.Entry {
-	return order.Entry{EventID: e.ID, Type: e.Type, RestaurantID: e.RestaurantID, Account: e.Account, Livemode: e.Livemode, Contribution: c}
 }
 
 // RecomputeOrder joins facts, by payment, into an order and writes the states

@@ -11,33 +11,17 @@ import (
 	"github.com/lib/pq"
 
 	"tillhook/db"
-	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
 
 type auditedRow struct {
-	ID              string       `db:"id"`
-	OccurredAt      int64        `db:"occurredAt"`
-	ProviderEventID string       `db:"providerEventId"`
-	Type            string       `db:"eventType"`
-	RestaurantID    string       `db:"restaurantId"`
-	Livemode        bool         `db:"livemode"`
-	Payload         []byte       `db:"payload"`
-	Status          event.Status `db:"status"`
-	OrderID         string       `db:"orderId"`
-	Account         string       `db:"account"`
-	CreatedAt       time.Time    `db:"createdAt"`
+	storedRow
+	OrderID   string    `db:"orderId"`
+	CreatedAt time.Time `db:"createdAt"`
 }
 
 func (r auditedRow) event() AuditedEvent {
-	return AuditedEvent{
-		Stored: event.Stored{
-			Ref:             event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
-			ProviderEventID: r.ProviderEventID, Type: r.Type,
-			RestaurantID: r.RestaurantID, Livemode: r.Livemode, Payload: r.Payload,
-		},
-		Account: r.Account, Status: r.Status, OrderID: r.OrderID,
-	}
+	return AuditedEvent{Stored: r.stored(), Status: r.Status, OrderID: r.OrderID}
 }
 
 // readRecorded reads orders with their payments and links.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -16,26 +15,21 @@ import (
 	"tillhook/pkg/order"
 )
 
-// Settle works a batch of stored events off in one transaction: it locks them,
-// lets read say what each contributes, locks the orders that they lead to,
-// folds, and writes the new states, the transitions and the events' own end
-// together. It answers one result per attempt.
+// Settle works a batch of events off in one transaction: it locks them and the
+// orders that they lead to, folds, and writes the new states, the transitions
+// and the events' own end together. It answers one result per attempt.
 //
 // An attempt whose event was worked off before answers the zero Result. An
 // error is the whole batch's, and nothing of it is written then.
-func (d *DB) Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
+func (d *DB) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
 	var results []order.Result
 	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
-		attempts, err := withTimes(ctx, tx, attempts)
-		if err != nil {
-			return err
-		}
-		b := &settlement{tx: tx, attempts: attempts, results: make([]order.Result, len(attempts))}
+		b := &settlement{tx: tx, work: work, results: make([]order.Result, len(work))}
 		results = b.results
-		return b.run(ctx, read)
+		return b.run(ctx)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("settling %d events: %w", len(attempts), d.fault(ctx, err))
+		return nil, fmt.Errorf("settling %d events: %w", len(work), d.fault(ctx, err))
 	}
 	return results, nil
 }
@@ -61,16 +55,16 @@ func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 // settlement is one batch on its way through one transaction.
 type settlement struct {
 	tx       *sqlx.Tx
-	attempts []event.Attempt
+	work     []order.Work
 	results  []order.Result
-	at       []int         // entries[i] is of attempts[at[i]]
+	at       []int         // entries[i] is of work[at[i]]
 	entries  []order.Entry // those that could be read
-	finished []bool        // per attempt: locked here, so ours to finish
+	finished []bool        // per event: locked here, so ours to finish
 	looking  bool          // nothing will be written
 }
 
-func (s *settlement) run(ctx context.Context, read func(event.Stored) (order.Contribution, error)) error {
-	if err := s.lockEvents(ctx, read); err != nil {
+func (s *settlement) run(ctx context.Context) error {
+	if err := s.lockEvents(ctx); err != nil {
 		return fmt.Errorf("locking the events: %w", err)
 	}
 	book, err := s.openBook(ctx)
@@ -96,62 +90,45 @@ func (s *settlement) run(ctx context.Context, read func(event.Stored) (order.Con
 	return nil
 }
 
-func (s *settlement) lockEvents(ctx context.Context, read func(event.Stored) (order.Contribution, error)) error {
-	ids, seconds := make([]string, len(s.attempts)), make([]int64, len(s.attempts))
-	index := make(map[string]int, len(s.attempts))
-	for i, a := range s.attempts {
-		ids[i], seconds[i] = a.ID, a.OccurredAt.Unix()
-		index[a.ID] = i
+func (s *settlement) lockEvents(ctx context.Context) error {
+	attempts := make([]event.Attempt, len(s.work))
+	index := make(map[string]int, len(s.work))
+	for i, w := range s.work {
+		attempts[i], index[w.ID] = w.Attempt, i
 	}
 	var rows []struct {
-		ID              string `db:"id"`
-		OccurredAt      int64  `db:"occurredAt"`
-		ProviderEventID string `db:"providerEventId"`
-		Type            string `db:"eventType"`
-		RestaurantID    string `db:"restaurantId"`
-		Livemode        bool   `db:"livemode"`
-		Status          string `db:"status"`
-		Payload         []byte `db:"payload"`
-		Account         string `db:"account"`
+		ID     string       `db:"id"`
+		Status event.Status `db:"status"`
 	}
-	if err := s.tx.SelectContext(ctx, &rows, db.Query("event_lock"), pq.StringArray(ids), pq.Int64Array(seconds),
-		slices.Min(seconds), slices.Max(seconds)); err != nil {
+	ids, seconds := refs(attempts)
+	if err := s.tx.SelectContext(ctx, &rows, db.Query("event_lock"), ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
 		return err
 	}
-	s.finished = make([]bool, len(s.attempts))
+	s.finished = make([]bool, len(s.work))
 	for _, r := range rows {
-		if r.Status != string(event.Processing) {
+		if r.Status != event.Processing {
 			continue
 		}
 		i := index[r.ID]
 		s.finished[i] = true
-		stored := event.Stored{
-			Ref:             event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
-			ProviderEventID: r.ProviderEventID, Type: r.Type,
-			RestaurantID: r.RestaurantID, Livemode: r.Livemode, Payload: r.Payload,
-		}
-		c, err := read(stored)
-		if err != nil {
+		if err := s.work[i].Err; err != nil {
 			s.results[i].Err = err
 			continue
 		}
-		s.at = append(s.at, i)
-		s.entries = append(s.entries, order.Entry{
-			EventID: r.ID, Type: r.Type, RestaurantID: r.RestaurantID, Account: r.Account, Livemode: r.Livemode, Contribution: c,
-		})
+		s.at, s.entries = append(s.at, i), append(s.entries, s.work[i].Entry)
 	}
 	return nil
 }
 
 // finishEvents writes the end of every event that has one. What waits for its
-// payment stays as it is, until its last attempt; what is not to be settled
-// here stays, and so does what a service's fault kept from its end.
+// payment stays as it is, until its last attempt; what a service's fault kept
+// from its end stays even then.
 func (s *settlement) finishEvents(ctx context.Context) error {
 	var ids, status, outcomes, reasons, orders []string
 	var seconds, numbers []int64
-	for i, a := range s.attempts {
+	for i, a := range s.work {
 		r := s.results[i]
-		if !s.finished[i] || errors.Is(r.Err, event.ErrUnsettled) || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
+		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
 			continue
 		}
 		end, outcome, reason := event.Completed, r.Outcome, ""

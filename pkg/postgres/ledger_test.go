@@ -44,13 +44,31 @@ func (w *world) event(id, restaurant string, c order.Contribution) event.Attempt
 
 func (w *world) settle(attempts ...event.Attempt) []order.Result {
 	w.t.Helper()
-	results, err := w.Settle(context.Background(), attempts, func(s event.Stored) (order.Contribution, error) {
-		return w.reads[s.ProviderEventID]()
-	})
+	results, err := w.Settle(context.Background(), w.work(attempts))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return results
+}
+
+// work is attempts with what their events are read as.
+func (w *world) work(attempts []event.Attempt) []order.Work {
+	w.t.Helper()
+	events, err := w.ReadEvents(context.Background(), attempts)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	work := make([]order.Work, len(attempts))
+	for i, a := range attempts {
+		work[i] = order.Work{Attempt: a}
+		if e := events[i]; e.ID != "" {
+			work[i].Ref = e.Ref
+			var c order.Contribution
+			c, work[i].Err = w.reads[e.ProviderEventID]()
+			work[i].Entry = order.NewEntry(e, c)
+		}
+	}
+	return work
 }
 
 func (w *world) states() string {
@@ -203,9 +221,7 @@ func TestSettleInManyTransactionsAtOnce(t *testing.T) {
 			attempts = []event.Attempt{b, a}
 		}
 		wg.Go(func() {
-			if _, err := w.Settle(context.Background(), attempts, func(s event.Stored) (order.Contribution, error) {
-				return w.reads[s.ProviderEventID]()
-			}); err != nil {
+			if _, err := w.Settle(context.Background(), w.work(attempts)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -88,9 +88,7 @@ func TestUnreadableFactsAreOnePaymentsTrouble(t *testing.T) {
 	w := newWorld(t)
 	exec(t, w.DB, `UPDATE "Payment" SET facts = '[]'`)
 	a := w.event("1", "r", linked)
-	_, err := w.Settle(context.Background(), []event.Attempt{a}, func(s event.Stored) (order.Contribution, error) {
-		return w.reads[s.ProviderEventID]()
-	})
+	_, err := w.Settle(context.Background(), w.work([]event.Attempt{a}))
 	if !errors.Is(err, event.ErrUnstorable) || !strings.Contains(err.Error(), "facts of payment p") {
 		t.Error(err)
 	}

@@ -26,7 +26,7 @@ func (s *settlement) putWaiting(ctx context.Context, results []order.Result) err
 			continue
 		}
 		n.add(s.entries[i])
-		a := s.attempts[s.at[i]]
+		a := s.work[s.at[i]]
 		for len(ids) < len(n.ids) {
 			ids, types = append(ids, a.ID), append(types, s.entries[i].Type)
 			seconds = append(seconds, a.OccurredAt.Unix())
@@ -43,7 +43,7 @@ func (s *settlement) putWaiting(ctx context.Context, results []order.Result) err
 // have never waited.
 func (s *settlement) endWaiting(ctx context.Context, finished []string) error {
 	ids := make(pq.StringArray, 0, len(finished))
-	for _, a := range s.attempts {
+	for _, a := range s.work {
 		for _, id := range finished {
 			if a.ID == id && a.Number > 1 {
 				ids = append(ids, id)

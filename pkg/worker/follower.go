@@ -37,13 +37,6 @@ func NewFollower(thin func(eventType string) bool, d ObjectDesk, s Successions, 
 	return &Follower{thin: thin, stripe: d, events: s, queue: q}
 }
 
-// thinError is what reading a thin event answers: who gets it has the event,
-// and is outside of the transaction.
-type thinError struct{ event.Stored }
-
-func (e thinError) Error() string { return event.ErrUnsettled.Error() }
-func (e thinError) Unwrap() error { return event.ErrUnsettled }
-
 // follow settles the thin event of an attempt. An outage at Stripe is waited
 // out by the ordinary backoff, up to its end: three days are enough.
 func (f *Follower) follow(ctx context.Context, a event.Attempt, e event.Stored) (order.Result, error) {

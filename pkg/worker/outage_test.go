@@ -55,13 +55,13 @@ func TestTheApplierRestsInAnOutage(t *testing.T) {
 // it would.
 type panicky struct{ *ledger }
 
-func (l panicky) Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
-	for _, a := range attempts {
-		if a.ID == "bad" {
+func (l panicky) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
+	for _, w := range work {
+		if w.ID == "bad" {
 			panic("no such status")
 		}
 	}
-	return l.ledger.Settle(ctx, attempts, read)
+	return l.ledger.Settle(ctx, work)
 }
 
 // Otherwise the process would end, and the next one with the same task.

@@ -20,12 +20,14 @@ import (
 
 // Ledger keeps events, payments and orders in step.
 type Ledger interface {
-	// Settle works events off in one transaction: what read says of each is
-	// applied to its order under the order's lock, and the event is finished.
-	// One result per attempt; the zero Result for an event that was finished
-	// before.
-	Settle(ctx context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error)
-	// FailEvent records that an event which Settle can't even try is FAILED.
+	// ReadEvents reads the events of attempts, in their order; the zero Stored
+	// for one that was finished before.
+	ReadEvents(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error)
+	// Settle works events off in one transaction: each is applied to its order
+	// under the order's lock, and finished. One result per event; the zero
+	// Result for one that was finished before.
+	Settle(ctx context.Context, work []order.Work) ([]order.Result, error)
+	// FailEvent records that an event which the others can't even try is FAILED.
 	FailEvent(ctx context.Context, a event.Attempt, reason string) error
 }
 
@@ -64,7 +66,8 @@ type Processor struct {
 	follower *Follower
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
-	applier  *batch.Batcher[event.Attempt, order.Result]
+	reader   *batch.Batcher[event.Attempt, event.Stored]
+	applier  *batch.Batcher[order.Work, order.Result]
 	closing  chan struct{} // ends a rest
 	once     sync.Once
 }
@@ -73,21 +76,25 @@ type Processor struct {
 // thin events are ignored.
 func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
-	p.applier = batch.New(batch.Config[event.Attempt, order.Result]{
-		Work:     p.settle,
-		Split:    func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) },
-		MaxItems: maxBatch,
-	})
+	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
+	p.reader = batch.New(batch.Config[event.Attempt, event.Stored]{Work: p.read, Split: split, MaxItems: maxBatch})
+	p.applier = batch.New(batch.Config[order.Work, order.Result]{Work: p.settle, Split: split, MaxItems: maxBatch})
 	return p
 }
 
-// Run applies until Close was called and nothing waits any more. ctx is that
-// of the transactions.
-func (p *Processor) Run(ctx context.Context) { p.applier.Run(ctx) }
+// Run works until Close was called and nothing waits any more. ctx is that of
+// the transactions.
+func (p *Processor) Run(ctx context.Context) {
+	var reading sync.WaitGroup
+	reading.Go(func() { p.reader.Run(ctx) })
+	p.applier.Run(ctx)
+	reading.Wait()
+}
 
 // Close ends Run, after what was accepted is done.
 func (p *Processor) Close() {
 	p.once.Do(func() { close(p.closing) })
+	p.reader.Close()
 	p.applier.Close()
 }
 
@@ -95,11 +102,7 @@ func (p *Processor) Close() {
 // for the queue: nil, permanent, unavailable, or one that is worth a retry.
 func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	started := time.Now()
-	r, err := p.applier.Do(ctx, a)
-	var thin thinError
-	if err == nil && errors.As(r.Err, &thin) {
-		r, err = p.follow(ctx, a, thin.Stored)
-	}
+	r, err := p.work(ctx, a)
 	if err != nil {
 		r.Err = p.settleFault(ctx, a, err)
 	}
@@ -130,6 +133,22 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	return r.Err
 }
 
+// work reads the event together with others, decodes it on its own, and settles
+// it together with others: while one batch is in its transaction, the next one
+// is decoded.
+func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, error) {
+	e, err := p.reader.Do(ctx, a)
+	if err != nil || e.ID == "" {
+		return order.Result{}, err
+	}
+	a.Ref = e.Ref // a task of another version may know the id only
+	if p.follower != nil && p.follower.thin(e.Type) {
+		return p.follow(ctx, a, e)
+	}
+	c, err := p.decode.Read(e)
+	return p.applier.Do(ctx, order.Work{Attempt: a, Entry: order.NewEntry(e, c), Err: err})
+}
+
 // follow settles a thin event. What can't be mended, or not within the event's
 // attempts, is FAILED with its reason, as Settle does it for others.
 func (p *Processor) follow(ctx context.Context, a event.Attempt, e event.Stored) (order.Result, error) {
@@ -158,24 +177,31 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 	return event.Permanent(err)
 }
 
+func (p *Processor) read(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error) {
+	events, err := p.ledger.ReadEvents(ctx, attempts)
+	p.restAfter(ctx, err)
+	return events, err
+}
+
 // settle is one transaction. An event that makes it panic is that event's
 // fault: the process must not end, and end again when the task comes back.
-func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) (results []order.Result, err error) {
-	p.metrics.ApplyEvents.Observe(float64(len(attempts)))
+func (p *Processor) settle(ctx context.Context, work []order.Work) (results []order.Result, err error) {
+	p.metrics.ApplyEvents.Observe(float64(len(work)))
 	defer func() {
 		if r := recover(); r != nil {
 			err = event.Permanent(fmt.Errorf("settling panicked: %v", r))
 		}
 	}()
-	results, err = p.ledger.Settle(ctx, attempts, p.read)
-	if err != nil && !ofOneEvent(err) && !errors.Is(err, event.ErrContended) {
-		p.rest(ctx)
-	}
+	results, err = p.ledger.Settle(ctx, work)
+	p.restAfter(ctx, err)
 	return results, err
 }
 
-// rest lets the database be for a moment.
-func (p *Processor) rest(ctx context.Context) {
+// restAfter lets the database be for a moment when it has failed.
+func (p *Processor) restAfter(ctx context.Context, err error) {
+	if err == nil || ofOneEvent(err) || errors.Is(err, event.ErrContended) {
+		return
+	}
 	timer := time.NewTimer(restLeast + rand.N(restLeast))
 	defer timer.Stop()
 	select {
@@ -183,12 +209,4 @@ func (p *Processor) rest(ctx context.Context) {
 	case <-p.closing:
 	case <-ctx.Done():
 	}
-}
-
-// read decodes an event, unless its object is to be fetched first.
-func (p *Processor) read(e event.Stored) (order.Contribution, error) {
-	if p.follower != nil && p.follower.thin(e.Type) {
-		return order.Contribution{}, thinError{e}
-	}
-	return p.decode.Read(e)
 }

@@ -35,21 +35,30 @@ type ledger struct {
 	failed  map[string]string // the reasons given to FailEvent
 }
 
-func (l *ledger) Settle(_ context.Context, attempts []event.Attempt, read func(event.Stored) (order.Contribution, error)) ([]order.Result, error) {
+// ReadEvents finds every event that is asked for; its type is its id.
+func (l *ledger) ReadEvents(_ context.Context, attempts []event.Attempt) ([]event.Stored, error) {
+	events := make([]event.Stored, len(attempts))
+	for i, a := range attempts {
+		events[i] = event.Stored{Ref: a.Ref, Type: a.ID}
+	}
+	return events, nil
+}
+
+func (l *ledger) Settle(_ context.Context, work []order.Work) ([]order.Result, error) {
 	l.mu.Lock()
-	l.batches = append(l.batches, len(attempts))
+	l.batches = append(l.batches, len(work))
 	l.mu.Unlock()
 	if l.hold != nil {
 		<-l.hold
 	}
-	results := make([]order.Result, len(attempts))
-	for i, a := range attempts {
-		if err := l.errs[a.ID]; err != nil {
+	results := make([]order.Result, len(work))
+	for i, w := range work {
+		if err := l.errs[w.ID]; err != nil {
 			return nil, fmt.Errorf("settling: %w", err)
 		}
-		results[i] = l.results[a.ID]
-		if _, err := read(event.Stored{Ref: a.Ref, Type: a.ID}); err != nil {
-			results[i] = order.Result{Err: err}
+		results[i] = l.results[w.ID]
+		if w.Err != nil {
+			results[i] = order.Result{Err: w.Err}
 		}
 	}
 	return results, nil

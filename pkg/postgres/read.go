@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lib/pq"
+
+	"tillhook/db"
+	"tillhook/pkg/event"
+)
+
+// ReadEvents reads the events of a batch of attempts, in their order. It locks
+// nothing: what is decoded of them meanwhile, Settle applies if nobody else
+// has. One that was worked off before, or isn't there, answers the zero Stored.
+func (d *DB) ReadEvents(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error) {
+	events, err := d.readEvents(ctx, attempts)
+	if err != nil {
+		return nil, fmt.Errorf("reading %d events: %w", len(attempts), d.fault(ctx, err))
+	}
+	return events, nil
+}
+
+func (d *DB) readEvents(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error) {
+	attempts, err := withTimes(ctx, d, attempts)
+	if err != nil {
+		return nil, err
+	}
+	var rows []storedRow
+	ids, seconds := refs(attempts)
+	if err := d.SelectContext(ctx, &rows, db.Query("event_read"), ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
+		return nil, err
+	}
+	byID := make(map[string]event.Stored, len(rows))
+	for _, r := range rows {
+		if r.Status == event.Processing {
+			byID[r.ID] = r.stored()
+		}
+	}
+	events := make([]event.Stored, len(attempts))
+	for i, a := range attempts {
+		events[i] = byID[a.ID]
+	}
+	return events, nil
+}
+
+// refs are the columns by which events are found.
+func refs(attempts []event.Attempt) (ids pq.StringArray, seconds pq.Int64Array) {
+	ids, seconds = make(pq.StringArray, len(attempts)), make(pq.Int64Array, len(attempts))
+	for i, a := range attempts {
+		ids[i], seconds[i] = a.ID, a.OccurredAt.Unix()
+	}
+	return ids, seconds
+}
+
+// storedRow is a verified event as queries answer it.
+type storedRow struct {
+	ID              string       `db:"id"`
+	OccurredAt      int64        `db:"occurredAt"`
+	ProviderEventID string       `db:"providerEventId"`
+	Type            string       `db:"eventType"`
+	RestaurantID    string       `db:"restaurantId"`
+	Livemode        bool         `db:"livemode"`
+	Status          event.Status `db:"status"`
+	Payload         []byte       `db:"payload"`
+	Account         string       `db:"account"`
+}
+
+func (r storedRow) stored() event.Stored {
+	return event.Stored{
+		Ref:             event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
+		ProviderEventID: r.ProviderEventID, Type: r.Type, RestaurantID: r.RestaurantID,
+		Account: r.Account, Livemode: r.Livemode, Payload: r.Payload,
+	}
+}
