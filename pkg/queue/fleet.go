@@ -25,6 +25,8 @@ type FleetConfig struct {
 	Servers         int           // asynq servers that share the tasks, default defaultServers
 	ShutdownTimeout time.Duration // for tasks under way; what isn't done by then goes back to the queue; default 8 s
 	Log             *slog.Logger
+
+	delay asynq.RetryDelayFunc // default retryDelay
 }
 
 const (
@@ -49,6 +51,9 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 		cfg.Servers = defaultServers
 	}
 	cfg.Servers = min(cfg.Servers, cfg.Concurrency)
+	if cfg.delay == nil {
+		cfg.delay = retryDelay
+	}
 	if cfg.ShutdownTimeout == 0 {
 		cfg.ShutdownTimeout = 8 * time.Second
 	}
@@ -82,7 +87,7 @@ func (cfg FleetConfig) server(concurrency int) asynq.Config {
 		Concurrency: concurrency, Queues: weights,
 		TaskCheckInterval: taskCheckInterval * time.Duration(cfg.Servers), DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout: cfg.ShutdownTimeout,
-		RetryDelayFunc:  retryDelay,
+		RetryDelayFunc:  cfg.delay,
 		IsFailure:       func(err error) bool { return !outage(err) },
 		Logger:          asynqLog{cfg.Log}, LogLevel: asynq.WarnLevel,
 	}

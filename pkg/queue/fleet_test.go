@@ -82,6 +82,7 @@ func TestAttemptsAreNumbered(t *testing.T) {
 func TestTheNextAttemptIsOurs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.delay = retryDelay
 	b.enqueue("1", "2")
 	before := time.Now()
 	b.work(2, func(id string) error {

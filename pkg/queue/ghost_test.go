@@ -98,6 +98,7 @@ func (b *bench) take(id string) {
 func TestARecentLeaseIsLeftToAsynq(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.delay = retryDelay
 	b.enqueue("1")
 	b.take("1")
 	b.redis.ZAdd(t.Context(), key("lease"), redis.Z{Member: "1", Score: float64(time.Now().Add(-time.Minute).Unix())})

@@ -90,6 +90,7 @@ func TestTasksOfOtherVersions(t *testing.T) {
 func TestATaskOfAnUnknownTypeGoesBack(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.delay = retryDelay
 	if _, err := b.client.Enqueue(asynq.NewTask("stripe:event:v2", []byte(`{"id":"new"}`)),
 		asynq.TaskID("new"), asynq.Queue(Critical), asynq.MaxRetry(1)); err != nil {
 		t.Fatal(err)
