@@ -89,7 +89,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`\b(rest|cfg)_[a-z0-9]{16}\b`), "${1}_ID"},
 	{regexp.MustCompile(`\b\d+ s\b`), "N s"},
-	{regexp.MustCompile(`(agrees with|[\d.]+ s (ahead of|behind)|N s (ahead of|behind)) the database's`), "CLOCK"},
+	{regexp.MustCompile(`(agrees with|[\d.]+ s (ahead of|behind)|[\d.]*N s (ahead of|behind)) the database's`), "CLOCK"},
 	{regexp.MustCompile(`\banna@\S+`), "anna@HOST"},
 	{regexp.MustCompile(`\bin [\d.]+m?s\.`), "in SECONDS."},
 }

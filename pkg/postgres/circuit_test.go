@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"tillhook/pkg/event"
 )
@@ -136,7 +137,7 @@ func TestWhoseFaultAStatementIs(t *testing.T) {
 		"outage": {"25006", "57P01", "57P02", "57P03", "53100", "53200", "53300", "08006", "58030", "28P01", "42P01", "XX000"},
 	} {
 		for _, code := range codes {
-			err := fmt.Errorf("storing: %w", &pq.Error{Code: pq.ErrorCode(code)})
+			err := fmt.Errorf("storing: %w", &pq.Error{Code: pqerror.Code(code)})
 			want[code], got[code] = kind, faultOf(classify(t.Context(), err))
 			want[code+" after the end"], got[code+" after the end"] = "outage", faultOf(classify(ended, err))
 		}
