@@ -112,6 +112,9 @@ func TestOpsBackfill(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 
+	if got := p.scalar(`SELECT string_agg(action || ' ' || target || ' ' || left(detail, 11), '; ' ORDER BY id) FROM "AuditEntry" WHERE actor LIKE 'alice%'`); got != "backfill a 3 events of; backfill a 3 events of" {
+		t.Errorf("audit: %s", got)
+	}
 	there.Forbid(restaurantKey, "/v1/events")
 	if a, err = p.backfill(t.Context(), "--since", "1h"); err == nil || !strings.Contains(a.Restaurants[0].Error, "may not read this (HTTP 403)") {
 		t.Errorf("not for this key: %v, %+v", err, a)
@@ -169,6 +172,10 @@ func TestOpsReconcile(t *testing.T) {
 	p.eventually("it is to be reviewed", func() bool { return p.states(wrong) == "PAYMENT_PENDING / REVIEW" })
 	contains("orders stuck", 0, "a human must look")
 	contains("orders reconcile "+wrong.OrderID, 0, "no payment of the order could still bring the money", "1 nothing at Stripe explains")
+	if got := p.scalar(`SELECT string_agg(concat_ws(' ', action, target, detail), '; ' ORDER BY id) FROM "AuditEntry" WHERE actor LIKE 'alice%'`); got !=
+		"orders reconcile "+paid.OrderID+" 1 event stored; orders reconcile "+wrong.OrderID+" 1 event stored" {
+		t.Errorf("audit: %s", got)
+	}
 	contains("orders reconcile", 2, "ORDER ..., or --stuck")
 	contains("orders reconcile nobody", 1, "there is no such order")
 	contains("orders stuck --older -1h", 2, "want a positive time")

@@ -210,6 +210,10 @@ func (b *backfilling) restaurant(ctx context.Context, one *backfilledOne) error 
 	if err == nil && a.Committed {
 		err = b.db.EndBackfill(ctx, one.RestaurantID)
 	}
+	if a.Committed && one.New > 0 { // interrupted or not, they are there
+		detail := fmt.Sprintf("%s of %s to %s", plural(one.New, "event"), clockTime(span.Since), clockTime(span.Until))
+		err = errors.Join(err, b.db.Note(context.WithoutCancel(ctx), a.by(), one.RestaurantID, one.RestaurantID, detail))
+	}
 	if err == nil {
 		fmt.Fprintf(b.progress, "%s: done, %s, %d new\n", one.Slug, plural(one.Seen, "event"), one.New)
 	}

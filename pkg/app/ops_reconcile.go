@@ -170,10 +170,13 @@ func (r *reconciling) order(ctx context.Context, p event.Pending, one *reconcile
 		if tally, err = r.intake.Take(ctx, p.RestaurantID, event.Reconciled, answer.Heard); err != nil {
 			return err
 		}
+		if tally.New > 0 {
+			err = r.db.Note(context.WithoutCancel(ctx), r.answer.by(), p.RestaurantID, p.OrderID, plural(tally.New, "event")+" stored")
+		}
 	}
 	one.Known = tally.Known
 	r.answer.Events += tally.New
-	return nil
+	return err
 }
 
 // foresee says what the events will do once they are worked off.

@@ -127,6 +127,14 @@ func SchemaMissing(err error) bool {
 	return errors.As(err, &e) && (e.Code == "42P01" || e.Code == "42703") // undefined table, undefined column
 }
 
+// Note leaves a line in the audit about something that no trigger sees.
+func (d *DB) Note(ctx context.Context, by Operator, restaurantID, target, detail string) error {
+	if _, err := d.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, restaurantID, target, detail); err != nil {
+		return fmt.Errorf("recording what was done to %s: %w", target, err)
+	}
+	return nil
+}
+
 // asOperator runs f in one transaction, whose changes the audit triggers
 // attribute to by.
 func (d *DB) asOperator(ctx context.Context, by Operator, f func(*sqlx.Tx) error) error {

@@ -161,13 +161,13 @@ func TestClaimPending(t *testing.T) {
 		t.Errorf("claimed twice: %v", got)
 	}
 	var waits []int
-	for _, finding := range []string{"open", "open", "open", "expired", "expired"} {
-		if err := w.SaveFinding(t.Context(), "old", finding, time.Minute); err != nil {
+	for _, finding := range []string{"open", "open", "open", "expired", "expired", "away", "away"} {
+		if err := w.SaveFinding(t.Context(), "old", finding, time.Minute, finding == "away"); err != nil {
 			t.Fatal(err)
 		}
 		waits = append(waits, get[int](t, w.DB, `SELECT extract(epoch FROM "nextLookAt" - "lookedAt")::integer FROM "OrderLookup" WHERE "orderId" = 'old'`))
 	}
-	if diff := cmp.Diff([]int{60, 120, 240, 60, 120}, waits); diff != "" {
+	if diff := cmp.Diff([]int{60, 120, 240, 60, 120, 60, 60}, waits); diff != "" {
 		t.Errorf("seconds to the next look (-want +got)\n%s", diff)
 	}
 }
@@ -213,5 +213,31 @@ func TestForesee(t *testing.T) {
 	}
 	if r := w.settle(w.event("1", "r", linked))[0]; r.Err != nil || r.Outcome != event.Applied {
 		t.Errorf("afterwards: %+v", r)
+	}
+}
+
+// What we asked for says nothing about whether deliveries get through.
+func TestAskedEventsAreNoDeliveries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.withKeys()
+	r := record("1", "evt_1")
+	r.Source = event.Backfilled
+	if _, err := w.InsertEvents(t.Context(), []event.Record{r}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, w.DB, `UPDATE "WebhookEvent" SET status = 'COMPLETED', outcome = 'applied'`)
+	for _, delivered := range []bool{false, true} {
+		if delivered {
+			exec(t, w.DB, `UPDATE "WebhookEvent" SET source = 'webhook'`)
+		}
+		h, err := w.WebhookHealth(t.Context())
+		if err != nil || (h.LastSuccessfulWebhook != nil) != delivered {
+			t.Errorf("health: %+v, %v, delivered: %t", h, err, delivered)
+		}
+		use, err := w.WebhookUse(t.Context(), "r")
+		if err != nil || (use["r"].AcceptedAt != nil) != delivered {
+			t.Errorf("use: %+v, %v, delivered: %t", use["r"], err, delivered)
+		}
 	}
 }

@@ -53,9 +53,10 @@ func (d *DB) PendingOrders(ctx context.Context, ids []string) ([]event.Pending, 
 }
 
 // SaveFinding notes what Stripe has said of an order. The next look follows
-// after wait, and twice as long after each that says the same, a day at most.
-func (d *DB) SaveFinding(ctx context.Context, orderID, finding string, wait time.Duration) error {
-	if _, err := d.ExecContext(ctx, db.Query("pending_save"), orderID, finding, wait.Seconds()); err != nil {
+// after wait, and twice as long after each that says the same, a day at most;
+// an outage tells nothing of the order, and doubles nothing.
+func (d *DB) SaveFinding(ctx context.Context, orderID, finding string, wait time.Duration, outage bool) error {
+	if _, err := d.ExecContext(ctx, db.Query("pending_save"), orderID, finding, wait.Seconds(), outage); err != nil {
 		return fmt.Errorf("noting what Stripe has of order %s: %w", orderID, err)
 	}
 	return nil

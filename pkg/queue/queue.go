@@ -128,6 +128,7 @@ func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (m
 // queueOf is a function of the type alone, because a task's id is unique only
 // within its queue.
 func queueOf(eventType string) string {
+	eventType = strings.TrimPrefix(eventType, "v1.") // a thin event is as urgent as what it stands for
 	switch family, _, _ := strings.Cut(eventType, "."); family {
 	case "checkout", "payment_intent":
 		return Critical

@@ -23,7 +23,7 @@ func TestQueueOf(t *testing.T) {
 		"checkout.session.expired", "payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled",
 		"charge.succeeded", "charge.captured", "charge.failed", "charge.pending", "charge.refunded", "charge.refund.updated",
 		"charge.dispute.created", "charge.dispute.closed", "refund.created", "refund.failed", "customer.created", "invoice.paid",
-		"v1.charge.succeeded", "v2.core.event", "checkouts", "charge", "",
+		"v1.charge.succeeded", "v1.billing.meter.no_meter_found", "v2.core.event", "checkouts", "charge", "",
 	} {
 		name := queueOf(eventType)
 		got[name] = append(got[name], eventType)
@@ -32,13 +32,13 @@ func TestQueueOf(t *testing.T) {
 		Critical: {
 			"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
 			"checkout.session.expired", "payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled",
-			"charge.succeeded", "charge.captured",
+			"charge.succeeded", "charge.captured", "v1.charge.succeeded",
 		},
 		Default: {
 			"charge.failed", "charge.pending", "charge.refunded", "charge.refund.updated", "charge.dispute.created",
 			"charge.dispute.closed", "refund.created", "refund.failed", "charge",
 		},
-		Low: {"customer.created", "invoice.paid", "v1.charge.succeeded", "v2.core.event", "checkouts", ""},
+		Low: {"customer.created", "invoice.paid", "v1.billing.meter.no_meter_found", "v2.core.event", "checkouts", ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n", diff)

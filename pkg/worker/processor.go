@@ -152,6 +152,7 @@ func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, er
 // follow settles a thin event. What can't be mended, or not within the event's
 // attempts, is FAILED with its reason, as Settle does it for others.
 func (p *Processor) follow(ctx context.Context, a event.Attempt, e event.Stored) (order.Result, error) {
+	a.Ref = e.Ref // a task of an earlier release may not have all of it
 	r, err := p.follower.follow(ctx, a, e)
 	if err == nil && r.Err != nil && (event.IsPermanent(r.Err) || a.Last) {
 		err = p.ledger.FailEvent(ctx, a, r.Err.Error())

@@ -17,8 +17,9 @@ type Till interface {
 	// are due to be looked up, the oldest first, for as long as lease.
 	ClaimPending(ctx context.Context, age, lease time.Duration, limit int) ([]event.Pending, error)
 	// SaveFinding notes what a look at Stripe has brought, and that the next
-	// may follow after wait, twice that after each look that found the same.
-	SaveFinding(ctx context.Context, orderID, finding string, wait time.Duration) error
+	// may follow after wait, twice that after each look that found the same,
+	// unless that was an outage.
+	SaveFinding(ctx context.Context, orderID, finding string, wait time.Duration, outage bool) error
 }
 
 // PaymentDesk looks payments up at Stripe.
@@ -93,7 +94,8 @@ func (r *Reconciler) reconcile(ctx context.Context, p event.Pending) {
 	} else if err != nil && finding != p.LastFinding {
 		r.log.Warn("a pending order can't be looked up", "order", p.OrderID, "restaurant", p.RestaurantID, "error", err)
 	}
-	if err := r.till.SaveFinding(ctx, p.OrderID, finding, r.interval); err != nil && ctx.Err() == nil {
+	outage := err != nil && !event.IsPermanent(err)
+	if err := r.till.SaveFinding(ctx, p.OrderID, finding, r.interval, outage); err != nil && ctx.Err() == nil {
 		r.log.Warn("what Stripe has of an order was not noted", "order", p.OrderID, "error", err)
 	}
 }
