@@ -15,31 +15,46 @@ import (
 // ClaimUnfinished claims, for the time of claim, the events that have been
 // PROCESSING for longer than age: oldest first, at most limit of them, after
 // the given one (zero for the first page). Nobody else gets them until the
-// claim is over.
+// claim is over. No event is the end; fewer than limit is not.
 func (d *DB) ClaimUnfinished(ctx context.Context, age, claim time.Duration, after event.Unfinished, limit int) ([]event.Unfinished, error) {
-	var rows []struct {
-		ID         string    `db:"id"`
-		OccurredAt int64     `db:"occurredAt"`
-		Type       string    `db:"eventType"`
-		CreatedAt  time.Time `db:"createdAt"`
+	for {
+		rows, err := d.claimPage(ctx, age, claim, after, limit)
+		if err != nil {
+			return nil, fmt.Errorf("claiming unfinished events: %w", err)
+		}
+		var page []event.Unfinished
+		for _, r := range rows {
+			after = event.Unfinished{
+				Ref:  event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
+				Type: r.Type, CreatedAt: r.CreatedAt,
+			}
+			if r.Claimed {
+				page = append(page, after)
+			}
+		}
+		// All of a page may have gone to somebody else in the same instant.
+		if len(page) > 0 || len(rows) == 0 {
+			return page, nil
+		}
 	}
-	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
+}
+
+type claimedRow struct {
+	ID         string    `db:"id"`
+	OccurredAt int64     `db:"occurredAt"`
+	Type       string    `db:"eventType"`
+	CreatedAt  time.Time `db:"createdAt"`
+	Claimed    bool      `db:"claimed"`
+}
+
+func (d *DB) claimPage(ctx context.Context, age, claim time.Duration, after event.Unfinished, limit int) (rows []claimedRow, err error) {
+	err = d.inTx(ctx, func(tx *sqlx.Tx) error {
 		if _, err := tx.ExecContext(ctx, db.Query("plan_in_order")); err != nil {
 			return err
 		}
 		return tx.SelectContext(ctx, &rows, db.Query("event_claim"), age.Seconds(), after.CreatedAt, after.ID, limit, claim.Seconds())
 	})
-	if err != nil {
-		return nil, fmt.Errorf("claiming unfinished events: %w", err)
-	}
-	page := make([]event.Unfinished, len(rows))
-	for i, r := range rows {
-		page[i] = event.Unfinished{
-			Ref:  event.Ref{ID: r.ID, OccurredAt: time.Unix(r.OccurredAt, 0)},
-			Type: r.Type, CreatedAt: r.CreatedAt,
-		}
-	}
-	return page, nil
+	return rows, err
 }
 
 // MoveClaims lets the claims on events end after a time of their own each; zero

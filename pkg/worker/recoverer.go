@@ -14,7 +14,7 @@ import (
 // each claims what it looks after, and a claim ends by itself.
 type Backlog interface {
 	// ClaimUnfinished pages through those older than age that nobody has
-	// claimed, oldest first.
+	// claimed, oldest first. An empty page is the end.
 	ClaimUnfinished(ctx context.Context, age, claim time.Duration, after event.Unfinished, limit int) ([]event.Unfinished, error)
 	// MoveClaims lets the claims end after a time of their own each.
 	MoveClaims(ctx context.Context, ids []string, after []time.Duration) error
@@ -131,7 +131,7 @@ func (p *pass) run(ctx context.Context) {
 		if barren++; p.failed-failed < len(page) {
 			barren = 0
 		}
-		if len(page) < recovererPage || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 		last = page[len(page)-1]

@@ -168,7 +168,7 @@ func TestTheRecovererGoesThroughEverything(t *testing.T) {
 		if diff := cmp.Diff(want, b.requeued); diff != "" {
 			t.Error("requeued (-want +got)\n", diff)
 		}
-		if diff := cmp.Diff([]int{500, 500, 203}, b.pages); diff != "" {
+		if diff := cmp.Diff([]int{500, 500, 203, 0}, b.pages); diff != "" {
 			t.Error("pages (-want +got)\n", diff)
 		}
 		// What waits is looked at when it has had its next attempt, and not too late.
