@@ -105,6 +105,34 @@ func TestADeadConnectionIsGivenUp(t *testing.T) {
 	}
 }
 
+// A server that accepts and says nothing, as one that hangs: what bounds a
+// connection's start is the connect timeout, not a statement's.
+func TestConnectingToAHungServerIsGivenUpInTime(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d, err := postgres.Open("postgres://nobody:x@"+l.Addr().String()+"/none?sslmode=disable", postgres.Options{
+		ConnectTimeout: time.Second, StatementTimeout: time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	given := make(chan error, 1)
+	go func() { given <- d.Ping() }()
+	select {
+	case err := <-given:
+		if err == nil {
+			t.Error("connected")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("still connecting 20 s after a connect timeout of 1 s")
+	}
+}
+
 func TestWatchingEndsWithoutAServer(t *testing.T) {
 	t.Parallel()
 	d := open(t, "postgres://nobody:x@127.0.0.1:1/none")
