@@ -41,6 +41,10 @@ type Config struct {
 	// Without it they still survive a crash of the server.
 	Fsync bool
 
+	// RedisAppendOnly makes a redis-server write down what it answers for, so
+	// that it is there again after Stop or Kill, as in production.
+	RedisAppendOnly bool
+
 	// PostgresRepository is the Maven repository that PostgreSQL is fetched
 	// from when the machine has none; empty means Maven Central.
 	PostgresRepository string

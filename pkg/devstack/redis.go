@@ -49,8 +49,9 @@ func (r *Redis) Real() bool {
 	return !mini
 }
 
-// Start starts the server again after Stop, on the same port, and returns once
-// it answers. A redis-server comes back empty; miniredis keeps its data.
+// Start starts the server again after Stop or Kill, on the same port, and
+// returns once it answers. A redis-server comes back empty unless it was started
+// with RedisAppendOnly; miniredis keeps its data.
 func (r *Redis) Start(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,7 +96,11 @@ func (r *Redis) Close() error {
 
 // startRedisServer runs the redis-server program.
 func startRedisServer(ctx context.Context, cfg Config, program string) (*Redis, error) {
-	return startRedisAs(ctx, cfg, redisServer{program: program, password: newPassword()})
+	model := redisServer{program: program, password: newPassword()}
+	if cfg.RedisAppendOnly {
+		model.settings = "appendonly yes\n"
+	}
+	return startRedisAs(ctx, cfg, model)
 }
 
 // startRedisAs runs the redis-server program as the model says, on a port and

@@ -24,18 +24,26 @@ import (
 // File 4, when there is one, is the folder's lock: the shell holds it until the
 // folder may be used again.
 //
+// A server that stands still (Pause) would not take note of its end: it and its
+// processes are let go on.
+//
 // SIGPIPE is ignored from the moment on that there is a server: should we be
-// dead before its pid is written, the shell must live on to stop it.
+// dead before its pid is written, the shell must live on to stop it. SIGHUP is
+// what the kernel sends to it if we die while the server stands still.
 const supervisor = `
 sig=$1 folder=$2
 shift 2
 "$@" </dev/null 4<&- &
 server=$!
-trap '' PIPE
+trap '' PIPE HUP
 echo "$server" >&3
 exec 3>&-
 read -r word
 kill -s "$sig" "$server" 2>/dev/null
+for stat in /proc/[0-9]*/stat; do
+	read -r pid name state parent rest <"$stat" && [ "$parent" = "$server" ] && kill -s CONT "$pid"
+done 2>/dev/null
+kill -s CONT "$server" 2>/dev/null
 wait "$server"
 status=$?
 [ -z "$folder" ] || [ "$word" = keep ] || rm -rf "$folder"

@@ -108,12 +108,23 @@ func RedisURL(t testing.TB) string {
 // redis-server.
 func RealRedis(t testing.TB) *Redis {
 	t.Helper()
+	return ownRedis(t, Config{})
+}
+
+// LastingRedis is a RealRedis that has its data again after Stop or Kill.
+func LastingRedis(t testing.TB) *Redis {
+	t.Helper()
+	return ownRedis(t, Config{RedisAppendOnly: true})
+}
+
+func ownRedis(t testing.TB, cfg Config) *Redis {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skipf("redis-server is not on this machine: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), setupWithin)
 	defer cancel()
-	server, err := StartRedis(ctx, Config{})
+	server, err := StartRedis(ctx, cfg)
 	if err != nil {
 		t.Fatalf("starting a redis-server for this test: %v", err)
 	}
@@ -131,6 +142,17 @@ func OwnPostgres(t testing.TB) *Postgres {
 	}
 	closeAfter(t, server)
 	return server
+}
+
+// FreePort returns a port on loopback that a server may be stopped and started
+// on: no outgoing connection is given it meanwhile.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func closeAfter(t testing.TB, server interface{ Close() error }) {
