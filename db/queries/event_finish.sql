@@ -2,6 +2,9 @@
 -- see event_lock for why it doesn't say = 'PROCESSING'.
 -- $7 and $8 are the batch's first and last time; see event_lock for these and
 -- for the ids that are named twice.
+-- Who has waited cannot be told from the number of the attempt: a task that was
+-- lost and made again begins to count anew.
+WITH no_longer_waiting AS (DELETE FROM "WaitingEvent" WHERE "eventId" = ANY($1::text[]))
 UPDATE "WebhookEvent" e
 SET status = r.status, outcome = NULLIF(r.outcome, ''), "lastError" = NULLIF(r.last_error, ''),
     attempts = r.attempts, "processedAt" = now(), "orderId" = NULLIF(r.order_id, '')

@@ -143,9 +143,6 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := s.endWaiting(ctx, ids); err != nil {
-		return err
-	}
 	_, err := s.tx.ExecContext(ctx, db.Query("event_finish"), pq.StringArray(ids), pq.Int64Array(seconds),
 		pq.StringArray(status), pq.StringArray(outcomes), pq.StringArray(reasons), pq.Int64Array(numbers),
 		slices.Min(seconds), slices.Max(seconds), pq.StringArray(orders))

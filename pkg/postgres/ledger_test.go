@@ -232,3 +232,23 @@ func TestSettleInManyTransactionsAtOnce(t *testing.T) {
 		t.Error("(-want +got)\n", diff)
 	}
 }
+
+// A task that Redis has lost is made anew and counts its attempts from one. The
+// event has waited all the same, and must not be noted as waiting for ever.
+func TestAFinishedEventWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.event("1", "r", order.Contribution{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{paid}}})
+	if r := w.settle(a)[0]; !errors.Is(r.Err, order.ErrUnknownPayment) {
+		t.Fatalf("got %+v", r)
+	}
+	waiting := func() int { return get[int](t, w.DB, `SELECT count(*) FROM "WaitingEvent"`) }
+	if waiting() == 0 {
+		t.Fatal("it is not noted as waiting")
+	}
+	w.settle(w.event("2", "r", linked))
+	w.settle(a) // its first attempt once more
+	if diff := cmp.Diff([]any{"COMPLETED applied 1", 0}, []any{w.eventState(a), waiting()}); diff != "" {
+		t.Error(diff)
+	}
+}

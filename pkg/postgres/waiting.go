@@ -39,24 +39,6 @@ func (s *settlement) putWaiting(ctx context.Context, results []order.Result) err
 	return err
 }
 
-// endWaiting forgets the events that are finished. Those of a first attempt
-// have never waited.
-func (s *settlement) endWaiting(ctx context.Context, finished []string) error {
-	ids := make(pq.StringArray, 0, len(finished))
-	for _, a := range s.work {
-		for _, id := range finished {
-			if a.ID == id && a.Number > 1 {
-				ids = append(ids, id)
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := s.tx.ExecContext(ctx, db.Query("waiting_end"), ids)
-	return err
-}
-
 // WatchWaiting calls wake for every event whose payment may be known now, until
 // ctx ends: when it becomes known, and, for what was missed while nobody
 // listened, when the connection is there or back.

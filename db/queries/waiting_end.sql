@@ -1,1 +1,0 @@
-DELETE FROM "WaitingEvent" WHERE "eventId" = ANY($1::text[])
