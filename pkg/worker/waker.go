@@ -28,6 +28,10 @@ const (
 	// too early. It is over within moments; then the event is tried again.
 	wakeAgain    = 500 * time.Millisecond
 	wakeAttempts = 4
+
+	// While Redis is away nobody can be woken. It is asked again, by one event
+	// after the other, and no event asks for ever.
+	wakeRest, wakeFailures = 500 * time.Millisecond, 40
 )
 
 // Waker drives events on the moment that their payment is known: one that has
@@ -72,11 +76,18 @@ func (w *Waker) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case e := <-queue:
+			e.tries++
 			started, err := w.queue.RunNow(ctx, e.Ref, e.Type)
-			if err != nil && ctx.Err() == nil {
-				w.log.Warn("a waiting event was not woken", "id", e.ID, "error", err)
-			}
-			if e.tries++; err == nil && !started && e.tries < wakeAttempts {
+			switch {
+			case err != nil && e.tries < wakeFailures:
+				offer(e)
+				select {
+				case <-ctx.Done():
+				case <-time.After(wakeRest):
+				}
+			case err != nil:
+				w.log.Warn("a waiting event was not woken, it comes back by its backoff", "id", e.ID, "error", err)
+			case !started && e.tries < wakeAttempts:
 				time.AfterFunc(wakeAgain, func() { offer(e) })
 			}
 		}

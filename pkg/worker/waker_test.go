@@ -22,6 +22,7 @@ type bell struct {
 
 	mu   sync.Mutex
 	busy map[string]int // how many more times a task is being worked on
+	away int            // how many more times Redis doesn't answer
 	runs []string
 }
 
@@ -34,6 +35,9 @@ func (b *bell) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) er
 func (b *bell) RunNow(_ context.Context, ref event.Ref, eventType string) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.away--; b.away >= 0 {
+		return false, errors.New("redis is away")
+	}
 	b.runs = append(b.runs, ref.ID+" "+eventType)
 	if ref.ID == "broken" {
 		return false, errors.New("redis is away")
@@ -66,9 +70,34 @@ func TestTheWakerRunsWhatIsWoken(t *testing.T) {
 		for _, r := range b.runs {
 			counts[r]++
 		}
-		want := map[string]int{"broken charge.succeeded": 1, "free charge.succeeded": 1, "busy charge.succeeded": 3, "stuck charge.succeeded": 4}
+		// The broken one is not asked for ever either.
+		want := map[string]int{"broken charge.succeeded": 40, "free charge.succeeded": 1, "busy charge.succeeded": 3, "stuck charge.succeeded": 4}
 		if diff := cmp.Diff(want, counts); diff != "" {
 			t.Error(fmt.Sprint("(-want +got)\n", diff))
+		}
+	})
+}
+
+// What is woken while Redis is away runs when it is back: its own backoff may
+// have become hours.
+func TestTheWakerOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bell{busy: map[string]int{}, away: 20}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		w := worker.NewWaker(b, b, slog.New(slog.DiscardHandler))
+		go func() { defer close(ended); w.Run(ctx) }()
+		synctest.Wait()
+		for _, id := range []string{"one", "two"} {
+			b.wake(event.Unfinished{Ref: event.Ref{ID: id}, Type: "charge.refunded"})
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		stop()
+		<-ended
+		if diff := cmp.Diff([]string{"one charge.refunded", "two charge.refunded"}, b.runs); diff != "" {
+			t.Error(diff)
 		}
 	})
 }
