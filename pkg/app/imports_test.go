@@ -103,7 +103,7 @@ func TestServicesLinkNoTestCode(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"tillhook/pkg/devstack", "tillhook/pkg/stripetest", "testing", "github.com/alicebob/", "github.com/fergusstrange/"} {
+			for _, banned := range []string{"tillhook/pkg/devstack", "tillhook/pkg/stripetest", "testing", "github.com/alicebob/", "github.com/fergusstrange/", "github.com/Shopify/"} {
 				if dep == banned || strings.HasSuffix(banned, "/") && strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", p.ImportPath, dep)
 				}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tillhook/pkg/devstack"
 	"tillhook/pkg/stripetest"
 )
 
@@ -171,10 +172,5 @@ func TestAMissingConfigurationStopsTheStartWithEveryFault(t *testing.T) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprint(devstack.FreePort(t))
 }

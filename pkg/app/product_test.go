@@ -60,6 +60,14 @@ func migrate(url string) error {
 // b, whose slugs are slug-a and slug-b.
 func start(t *testing.T, what parts) *product {
 	t.Helper()
+	p := prepare(t, what)
+	p.run(what)
+	return p
+}
+
+// prepare makes a product ready without running it.
+func prepare(t *testing.T, what parts) *product {
+	t.Helper()
 	if what.databaseURL == "" {
 		what.databaseURL = devstack.Database(t, migrate)
 	} else if err := migrate(what.databaseURL); err != nil {
@@ -91,7 +99,6 @@ func start(t *testing.T, what parts) *product {
 	})
 	p.restaurant("a")
 	p.restaurant("b")
-	p.run(what)
 	return p
 }
 
