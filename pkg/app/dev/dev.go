@@ -49,6 +49,7 @@ func Run(ctx context.Context, p app.Process) error {
 	flags.DurationVar(&o.timeout, "timeout", 60*time.Second, "how long the orders may take")
 	flags.IntVar(&o.port, "port", 0, "port of the endpoint (default PORT, else 3000, or a free one if that is taken)")
 	flags.StringVar(&o.dir, "dir", "", "where data and logs live (default a folder tillhook in the user's cache)")
+	root.AddCommand(benchCommand(p), roleCommandOf(p))
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)

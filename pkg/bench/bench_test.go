@@ -1,0 +1,153 @@
+package bench_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/app"
+	"tillhook/pkg/bench"
+)
+
+// asRole makes this test binary one of a benchmark's processes.
+const asRole = "bench-role"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == asRole {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err := bench.Role(ctx, app.Process{Args: os.Args[2:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func quick(t *testing.T) bench.Options {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("REDIS_URL") == "" {
+		t.Skipf("it measures on a real Redis: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	return bench.Options{
+		Connections: []int{64}, Rates: []float64{1000}, Concurrency: []int{128}, Rounds: 1, Lasting: 200 * time.Millisecond,
+		Drain: 200, Duplicates: 20, Stored: 1000, Strict: true, Self: []string{self, asRole},
+		JSON: filepath.Join(dir, "bench.json"), Report: filepath.Join(dir, "bench.html"), Profiles: filepath.Join(dir, "profiles"),
+	}
+}
+
+// run measures. It always uses services of its own: the tests' Postgres commits
+// without fsync, and that is refused.
+func run(t *testing.T, ctx context.Context, o bench.Options) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := bench.Run(ctx, app.Process{Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, Stdout: &out, Stderr: &out}, o)
+	return out.String(), err
+}
+
+// Everything that is answered with 200 is stored, and every order of it PAID,
+// or Run would fail; and it is all told.
+func TestQuick(t *testing.T) {
+	t.Parallel()
+	o := quick(t)
+	out, err := run(t, t.Context(), o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(out) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 && !strings.Contains(line, "/") {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	text, err := os.ReadFile(o.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r bench.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range r.Figures {
+		got = append(got, f.Kind.String())
+		if f.Events == 0 || f.Failed != 0 || f.PerSecond <= 0 {
+			t.Errorf("%s: %d events, %d failed, %f/s", f.Kind, f.Events, f.Failed, f.PerSecond)
+		}
+	}
+	want := []string{
+		"verify-only, closed loop, 64 connections", "usual, closed loop, 64 connections", "tillhook, closed loop, 64 connections",
+		"tillhook, closed loop, 64 connections, 20 % duplicates", "tillhook, closed loop, 64 connections, 1000 stored before",
+		"counts by status, all, query, 1000 stored before", "counts by status, 1 h, query, 1000 stored before",
+		"/api/health/webhooks, query, 1000 stored before",
+		"asynq no-op, drain, 128 at a time", "usual, drain, 32 at a time", "tillhook, drain, 128 at a time",
+		"usual, whole life, 64 connections", "tillhook, whole life, 64 connections", "Postgres, empty commit",
+		"usual, open loop, 1000/s", "tillhook, open loop, 1000/s",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if r.Services.Fsync != "on" || r.Services.SynchronousCommit != "on" || len(r.Targets) != 15 {
+		t.Errorf("%+v, %d targets", r.Services, len(r.Targets))
+	}
+	page, err := os.ReadFile(o.Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(page, []byte("<svg ")); n != 3 || bytes.Contains(page, []byte("://")) || bytes.Contains(page, []byte("NaN")) {
+		t.Errorf("%d plots, or something from elsewhere, or no number:\n%s", n, page)
+	}
+	for _, name := range []string{"ingest.pprof", "worker.pprof"} {
+		if info, err := os.Stat(filepath.Join(o.Profiles, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Ctrl-C in the middle leaves no process behind.
+func TestStoppedBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	o := quick(t)
+	o.Lasting, o.Stored = 5*time.Second, 0
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out watched
+	out.when, out.then = "round 1", stop
+	err := bench.Run(ctx, app.Process{Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, Stdout: &out}, o)
+	if err == nil || err.Error() != "stopped before the end" {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// watched calls then once when has been written.
+type watched struct {
+	bytes.Buffer
+	when string
+	then func()
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if bytes.Contains(w.Bytes(), []byte(w.when)) {
+		w.then()
+	}
+	return n, err
+}

@@ -1,0 +1,130 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// load is deliveries to be posted over connections that are kept open.
+type load struct {
+	target      *url.URL
+	connections int
+	rate        float64       // a second; 0 is a closed loop: each connection sends when it has its answer
+	lasting     time.Duration // of a closed loop; an open one ends with its deliveries
+	deliveries  []delivery
+	again       bool // begin anew when all are sent, for a receiver that keeps nothing
+}
+
+// outcome is what came of a load.
+type outcome struct {
+	acked, failed int
+	fault         error // the first of the failures
+	took          time.Duration
+	latencies     []time.Duration // of what was acked, in ascending order
+	late          []time.Duration // open loop: how long after its time each was sent
+	due           []int64         // open loop: unix nanoseconds at which each had to be sent
+	sent          int             // how many deliveries were taken
+}
+
+// lane is one connection's share.
+type lane struct {
+	conn            conn
+	latencies, late []time.Duration
+	failed          int
+	fault           error
+	last            time.Time
+}
+
+// send posts the load. In an open loop latency counts from the moment at which
+// a delivery was due, so that a receiver that stalls is charged for everyone
+// who would have come meanwhile.
+func (l load) send(ctx context.Context) (outcome, error) {
+	lanes := make([]lane, l.connections)
+	defer func() {
+		for i := range lanes {
+			lanes[i].conn.close()
+		}
+	}()
+	room := len(l.deliveries)/l.connections*2 + 64
+	for i := range lanes {
+		lanes[i].conn.target = l.target
+		lanes[i].latencies = make([]time.Duration, 0, room)
+		if err := lanes[i].conn.dial(ctx); err != nil {
+			return outcome{}, err
+		}
+	}
+	due := make([]int64, 0, len(l.deliveries))
+	runtime.GC() // now, and not in the middle
+	start := time.Now()
+	for i := range l.deliveries {
+		if l.rate > 0 {
+			due = append(due, start.Add(time.Duration(float64(i)/l.rate*1e9)).UnixNano())
+		}
+	}
+	var next atomic.Int64
+	var sending sync.WaitGroup
+	for i := range lanes {
+		sending.Go(func() { l.drive(ctx, &lanes[i], &next, start) })
+	}
+	sending.Wait()
+	o := outcome{due: due, sent: min(int(next.Load()), len(l.deliveries))}
+	for i := range lanes {
+		o.add(&lanes[i], start)
+	}
+	slices.Sort(o.latencies)
+	slices.Sort(o.late)
+	return o, ctx.Err()
+}
+
+func (o *outcome) add(l *lane, start time.Time) {
+	o.latencies = append(o.latencies, l.latencies...)
+	o.late = append(o.late, l.late...)
+	o.acked += len(l.latencies)
+	o.failed += l.failed
+	if o.fault == nil {
+		o.fault = l.fault
+	}
+	o.took = max(o.took, l.last.Sub(start))
+}
+
+func (l load) drive(ctx context.Context, lane *lane, next *atomic.Int64, start time.Time) {
+	end := start.Add(l.lasting)
+	lane.last = start
+	for ctx.Err() == nil {
+		if l.rate == 0 && time.Now().After(end) {
+			return
+		}
+		i := int(next.Add(1) - 1)
+		if l.again {
+			i %= len(l.deliveries)
+		}
+		if i >= len(l.deliveries) {
+			return
+		}
+		begun := time.Now()
+		if l.rate > 0 {
+			due := start.Add(time.Duration(float64(i) / l.rate * 1e9))
+			// Not a wait for something to happen: this is the clock.
+			time.Sleep(due.Sub(begun))
+			lane.late = append(lane.late, time.Since(due))
+			begun = due
+		}
+		status, err := lane.conn.post(ctx, &l.deliveries[i])
+		lane.last = time.Now()
+		switch {
+		case err == nil && status == http.StatusOK:
+			lane.latencies = append(lane.latencies, lane.last.Sub(begun))
+		default:
+			lane.failed++
+			if lane.fault == nil {
+				lane.fault = refusal(status, err)
+			}
+		}
+	}
+}
