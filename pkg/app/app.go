@@ -93,7 +93,9 @@ func Worker(ctx context.Context, p Process) error {
 // RunWorker runs the asynq server and the background roles.
 func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics) error {
 	log = log.With("service", "worker")
-	db, err := openPostgres(cfg, "worker")
+	// A fresh table has no statistics, and a batch that reads it whole takes
+	// longer with every order.
+	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook worker", IndexesOnly: true})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}

@@ -31,7 +31,7 @@ type Config struct {
 	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
-	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"128" for:"worker" doc:"Tasks at a time; they share transactions of up to 64 events."`
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"256" for:"worker" doc:"Tasks at a time; they share transactions of up to 256 events."`
 	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
 	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
 	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`

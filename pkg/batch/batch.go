@@ -23,7 +23,8 @@ type Config[T, R any] struct {
 	// fails as a whole. Its error goes to every caller of the batch.
 	Work func(ctx context.Context, items []T) ([]R, error)
 	// Split, if set, says of Work's error that one of the items is to blame:
-	// each is then tried alone, and only those at fault fail.
+	// the batch is then tried in halves, and theirs, until only those at fault
+	// fail.
 	Split func(error) bool
 	// After, if set, is called with each batch that succeeded, when its callers
 	// have their results.
@@ -174,9 +175,8 @@ func (b *Batcher[T, R]) work(ctx context.Context, calls []*call[T, R]) {
 	}
 	results, err := b.cfg.Work(ctx, items)
 	if err != nil && len(calls) > 1 && b.cfg.Split != nil && b.cfg.Split(err) {
-		for i := range calls {
-			b.work(ctx, calls[i:i+1])
-		}
+		b.work(ctx, calls[:len(calls)/2])
+		b.work(ctx, calls[len(calls)/2:])
 		return
 	}
 	for i, c := range calls {

@@ -47,12 +47,12 @@ func TestWhoFailsWithAPoisonedItem(t *testing.T) {
 		{
 			"with Split it fails alone", isPoison, []int{1, 2, 300, 4, 5},
 			[]answer{{Result: 10}, {Result: 20}, poisoned, {Result: 40}, {Result: 50}},
-			[][]int{{1}, {2, 300, 4, 5}, {2}, {300}, {4}, {5}},
+			[][]int{{1}, {2, 300, 4, 5}, {2, 300}, {2}, {300}, {4, 5}},
 		},
 		{
 			"two fail, each alone", isPoison, []int{1, 200, 3, 400},
 			[]answer{{Result: 10}, poisoned, {Result: 30}, poisoned},
-			[][]int{{1}, {200, 3, 400}, {200}, {3}, {400}},
+			[][]int{{1}, {200, 3, 400}, {200}, {3, 400}, {3}, {400}},
 		},
 		{
 			"alone already, it isn't tried twice", isPoison, []int{100, 2},

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,16 +15,9 @@ import (
 
 // Answers. All refusals look the same, so that nobody learns from them which
 // restaurant exists or which check failed.
-type (
-	accepted struct {
-		Received  bool   `json:"received"`
-		ID        string `json:"id"`
-		Duplicate bool   `json:"duplicate,omitempty"`
-	}
-	failure struct {
-		Error string `json:"error"`
-	}
-)
+type failure struct {
+	Error string `json:"error"`
+}
 
 const (
 	refusal = "Webhook signature verification failed"
@@ -45,7 +39,28 @@ func (h *handler) accept(c echo.Context, d *delivery, r event.Record, stored boo
 		slog.String("restaurant", r.RestaurantID), slog.String("secret", r.SignedWith),
 		slog.Int("bytes", len(r.Payload)), slog.String("id", r.ID),
 		slog.Float64("ms", float64(h.now().Sub(started).Microseconds())/1000))
-	return c.JSON(http.StatusOK, accepted{Received: true, ID: d.env.ID, Duplicate: !stored})
+	return c.JSONBlob(http.StatusOK, accepted(d.env.ID, !stored))
+}
+
+// accepted is the body of a 200, the one answer that there are many of.
+func accepted(id string, duplicate bool) []byte {
+	body := append(make([]byte, 0, 96), `{"received":true,"id":`...)
+	body = appendJSON(body, id)
+	if duplicate {
+		body = append(body, `,"duplicate":true`...)
+	}
+	return append(body, '}', '\n')
+}
+
+// appendJSON appends text as a JSON string. Stripe's ids need no escapes.
+func appendJSON(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			escaped, _ := json.Marshal(text) // a string always encodes
+			return append(b, escaped...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
 }
 
 // refuse answers a delivery that nobody's secret signed. Addresses that send

@@ -9,6 +9,7 @@ import (
 
 	"tillhook/db"
 	"tillhook/pkg/event"
+	"tillhook/pkg/order"
 )
 
 // KnownEvents says which of the verified events are stored already, in the
@@ -62,7 +63,7 @@ func (d *DB) SucceedEvent(ctx context.Context, a event.Attempt, record event.Rec
 		if stored = news[0]; stored {
 			outcome = event.Applied
 		}
-		return finishEvent(ctx, tx, a, event.Completed, outcome, "")
+		return finishEvent(ctx, tx, a, order.Result{Outcome: outcome})
 	})
 	if err != nil {
 		return false, fmt.Errorf("storing what event %s is about: %w", a.ID, d.fault(ctx, err))

@@ -125,18 +125,15 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, facts map[string]order.Facts) error {
 	err := d.asOperator(ctx, by, func(tx *sqlx.Tx) error {
 		s := &settlement{tx: tx}
-		o := &order.Order{}
-		err := tx.QueryRowContext(ctx, db.Query("order_lock"), pq.StringArray{orderID}).Scan(&o.ID, &o.RestaurantID, &o.Status)
-		if errors.Is(err, sql.ErrNoRows) {
-			return order.ErrBusy
-		}
+		orders, err := s.readOrders(ctx, []string{orderID})
 		if err != nil {
 			return err
 		}
-		if err := s.readPayments(ctx, []string{orderID}, map[string]*order.Order{orderID: o}); err != nil {
-			return err
+		if len(orders) == 0 {
+			return order.ErrBusy
 		}
-		if err := writeChanges(ctx, tx, order.Recompute(o, facts, by.Action)); err != nil {
+		o := orders[0]
+		if err := write(ctx, tx, order.Recompute(o, facts, by.Action), ends{}); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, o.RestaurantID, o.ID, "recomputed from its events")

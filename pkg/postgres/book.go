@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"tillhook/db"
@@ -34,69 +32,63 @@ func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 	}
 	slices.Sort(orderIDs)
 	orderIDs = slices.Compact(orderIDs)
-	var orders []*order.Order
-	query := "order_lock"
-	if s.looking {
-		query = "order_read"
-	}
-	rows, err := s.tx.QueryxContext(ctx, db.Query(query), pq.StringArray(orderIDs))
+	orders, err := s.readOrders(ctx, orderIDs)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	byID := make(map[string]*order.Order, len(orderIDs))
-	for rows.Next() {
-		o := &order.Order{}
-		if err := rows.Scan(&o.ID, &o.RestaurantID, &o.Status); err != nil {
-			return nil, err
-		}
-		orders, byID[o.ID] = append(orders, o), o
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.readPayments(ctx, orderIDs, byID); err != nil {
-		return nil, err
+	byID := make(map[string]bool, len(orders))
+	for _, o := range orders {
+		byID[o.ID] = true
 	}
 	book := order.NewBook(orders, links)
 	for _, f := range found {
-		if byID[f.OrderID] == nil { // it was there a moment ago: somebody holds it
+		if !byID[f.OrderID] { // it was there a moment ago: somebody holds it
 			book.Busy(f.name())
 		}
 	}
 	return book, nil
 }
 
-func (s *settlement) readPayments(ctx context.Context, orderIDs []string, orders map[string]*order.Order) error {
-	query := "payment_lock"
+// readOrders reads, and locks, orders with their payments. One that somebody
+// else holds is missing.
+func (s *settlement) readOrders(ctx context.Context, ids []string) (orders []*order.Order, err error) {
+	query := "order_lock"
 	if s.looking {
-		query = "payment_read"
+		query = "order_read"
 	}
-	rows, err := s.tx.QueryxContext(ctx, db.Query(query), pq.StringArray(orderIDs))
+	rows, err := s.tx.QueryContext(ctx, db.Query(query), pq.StringArray(ids))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var facts []byte
+		var o order.Order
+		var p order.Payment
+		var id, restaurantID, status, provider, currency, facts sql.NullString
+		var amount sql.NullInt64
 		var livemode sql.NullBool
-		p := &order.Payment{}
-		if err := rows.Scan(&p.ID, &p.OrderID, &p.RestaurantID, &p.Status, &p.ProviderPaymentID,
-			&p.Expected.Amount, &p.Expected.Currency, &livemode, &facts); err != nil {
-			return err
+		if err := rows.Scan(&o.ID, &o.RestaurantID, &o.Status, &id, &restaurantID, &status, &provider,
+			&amount, &currency, &livemode, &facts); err != nil {
+			return nil, err
 		}
+		if len(orders) == 0 || orders[len(orders)-1].ID != o.ID {
+			orders = append(orders, &o)
+		}
+		if !id.Valid {
+			continue
+		}
+		p.ID, p.OrderID, p.RestaurantID, p.Status = id.String, o.ID, restaurantID.String, order.PaymentStatus(status.String)
+		p.ProviderPaymentID = provider.String
+		p.Expected = order.Money{Amount: amount.Int64, Currency: currency.String}
 		p.Livemode, p.ModeUnknown = livemode.Bool, !livemode.Valid
-		if err := json.Unmarshal(facts, &p.Facts); err != nil {
+		if err := json.Unmarshal([]byte(facts.String), &p.Facts); err != nil {
 			// Its neighbours in the batch are to be tried without it.
-			return fmt.Errorf("%w: decoding the facts of payment %s: %w", event.ErrUnstorable, p.ID, err)
+			return nil, fmt.Errorf("%w: decoding the facts of payment %s: %w", event.ErrUnstorable, p.ID, err)
 		}
-		o := orders[p.OrderID]
-		if o == nil {
-			continue // of an order that was skipped
-		}
-		o.Payments = append(o.Payments, p)
+		last := orders[len(orders)-1]
+		last.Payments = append(last.Payments, &p)
 	}
-	return rows.Err()
+	return orders, rows.Err()
 }
 
 // names is what events name, each within its own restaurant.
@@ -178,28 +170,6 @@ type found struct {
 }
 
 func (f found) name() order.Link { return order.Link{RestaurantID: f.RestaurantID, ObjectID: f.ID} }
-
-// insertLinks writes in a fixed order, so that two batches that meet here wait
-// for each other instead of deadlocking.
-func insertLinks(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
-	if len(c.Links) == 0 {
-		return nil
-	}
-	links := make([]order.Link, 0, len(c.Links))
-	for l := range c.Links {
-		links = append(links, l)
-	}
-	slices.SortFunc(links, func(a, b order.Link) int {
-		return cmp.Or(cmp.Compare(a.RestaurantID, b.RestaurantID), cmp.Compare(a.ObjectID, b.ObjectID))
-	})
-	restaurants, objects, payments := make([]string, len(links)), make([]string, len(links)), make([]string, len(links))
-	for i, l := range links {
-		restaurants[i], objects[i], payments[i] = l.RestaurantID, l.ObjectID, c.Links[l]
-	}
-	_, err := tx.ExecContext(ctx, db.Query("link_insert"),
-		pq.StringArray(restaurants), pq.StringArray(objects), pq.StringArray(payments))
-	return err
-}
 
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {

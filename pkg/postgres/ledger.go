@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"tillhook/db"
 	"tillhook/pkg/event"
@@ -81,11 +79,8 @@ func (s *settlement) run(ctx context.Context) error {
 	for i, r := range settled {
 		s.results[s.at[i]] = r
 	}
-	if err := writeChanges(ctx, s.tx, book.Changes()); err != nil {
-		return fmt.Errorf("writing the orders: %w", err)
-	}
-	if err := s.finishEvents(ctx); err != nil {
-		return fmt.Errorf("finishing the events: %w", err)
+	if err := write(ctx, s.tx, book.Changes(), s.ends()); err != nil {
+		return fmt.Errorf("writing the orders and the events' ends: %w", err)
 	}
 	return nil
 }
@@ -120,33 +115,18 @@ func (s *settlement) lockEvents(ctx context.Context) error {
 	return nil
 }
 
-// finishEvents writes the end of every event that has one. What waits for its
-// payment stays as it is, until its last attempt; what a service's fault kept
-// from its end stays even then.
-func (s *settlement) finishEvents(ctx context.Context) error {
-	var ids, status, outcomes, reasons, orders []string
-	var seconds, numbers []int64
-	for i, a := range s.work {
+// ends are the events that have an end. What waits for its payment stays as it
+// is, until its last attempt; what a service's fault kept from its end stays
+// even then.
+func (s *settlement) ends() (e ends) {
+	for i, w := range s.work {
 		r := s.results[i]
-		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!a.Last || event.IsUnavailable(r.Err)) {
+		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!w.Last || event.IsUnavailable(r.Err)) {
 			continue
 		}
-		end, outcome, reason := event.Completed, r.Outcome, ""
-		if r.Err != nil {
-			end, outcome, reason = event.Failed, "", r.Err.Error()
-		}
-		ids, seconds = append(ids, a.ID), append(seconds, a.OccurredAt.Unix())
-		status, outcomes = append(status, string(end)), append(outcomes, string(outcome))
-		reasons, numbers = append(reasons, reason), append(numbers, int64(a.Number))
-		orders = append(orders, r.OrderID)
+		e.add(w.Attempt, r)
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := s.tx.ExecContext(ctx, db.Query("event_finish"), pq.StringArray(ids), pq.Int64Array(seconds),
-		pq.StringArray(status), pq.StringArray(outcomes), pq.StringArray(reasons), pq.Int64Array(numbers),
-		slices.Min(seconds), slices.Max(seconds), pq.StringArray(orders))
-	return err
+	return e
 }
 
 // FailEvent ends an event that is still PROCESSING as FAILED: for an error
@@ -154,7 +134,7 @@ func (s *settlement) finishEvents(ctx context.Context) error {
 func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) error {
 	complete, err := withTimes(ctx, d, []event.Attempt{a})
 	if err == nil {
-		err = finishEvent(ctx, d, complete[0], event.Failed, "", reason)
+		err = finishEvent(ctx, d, complete[0], order.Result{Err: errors.New(reason)})
 	}
 	if err != nil {
 		return fmt.Errorf("failing event %s: %w", a.ID, d.fault(ctx, err))
@@ -163,74 +143,8 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 }
 
 // finishEvent ends one event that is about no order by itself.
-func finishEvent(ctx context.Context, on sqlx.ExecerContext, a event.Attempt, end event.Status, outcome event.Outcome, reason string) error {
-	at := a.OccurredAt.Unix()
-	_, err := on.ExecContext(ctx, db.Query("event_finish"), pq.StringArray{a.ID}, pq.Int64Array{at},
-		pq.StringArray{string(end)}, pq.StringArray{string(outcome)}, pq.StringArray{reason}, pq.Int64Array{int64(a.Number)},
-		at, at, pq.StringArray{""})
-	return err
-}
-
-func writeChanges(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
-	for _, write := range []func(context.Context, *sqlx.Tx, order.Changes) error{
-		// Links first: those that the payments' trigger makes count as the
-		// ordering application's word.
-		insertLinks, updatePayments, updateOrders, insertTransitions,
-	} {
-		if err := write(ctx, tx, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func updatePayments(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
-	if len(c.Payments) == 0 {
-		return nil
-	}
-	n := len(c.Payments)
-	ids, status, provider, facts := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	livemode, refunded := make([]bool, n), make([]int64, n)
-	for i, p := range c.Payments {
-		text, err := json.Marshal(p.Facts)
-		if err != nil {
-			return fmt.Errorf("encoding the facts of payment %s: %w", p.ID, err)
-		}
-		ids[i], status[i], provider[i], facts[i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text)
-		livemode[i], refunded[i] = p.Livemode, p.Refunded()
-	}
-	_, err := tx.ExecContext(ctx, db.Query("payment_update"), pq.StringArray(ids), pq.StringArray(status),
-		pq.StringArray(provider), pq.BoolArray(livemode), pq.StringArray(facts), pq.Int64Array(refunded))
-	return err
-}
-
-func updateOrders(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
-	if len(c.Orders) == 0 {
-		return nil
-	}
-	ids, status := make([]string, len(c.Orders)), make([]string, len(c.Orders))
-	for i, o := range c.Orders {
-		ids[i], status[i] = o.ID, string(o.Status)
-	}
-	_, err := tx.ExecContext(ctx, db.Query("order_update"), pq.StringArray(ids), pq.StringArray(status))
-	return err
-}
-
-func insertTransitions(ctx context.Context, tx *sqlx.Tx, c order.Changes) error {
-	if len(c.Transitions) == 0 {
-		return nil
-	}
-	var columns [8][]string
-	for _, t := range c.Transitions {
-		for i, v := range []string{t.OrderID, t.PaymentID, t.EventID, string(t.OrderFrom), string(t.OrderTo),
-			string(t.PaymentFrom), string(t.PaymentTo), t.Reason} {
-			columns[i] = append(columns[i], v)
-		}
-	}
-	args := make([]any, len(columns))
-	for i := range columns {
-		args[i] = pq.StringArray(columns[i])
-	}
-	_, err := tx.ExecContext(ctx, db.Query("transition_insert"), args...)
-	return err
+func finishEvent(ctx context.Context, on sqlx.ExecerContext, a event.Attempt, r order.Result) error {
+	var e ends
+	e.add(a, r)
+	return write(ctx, on, order.Changes{}, e)
 }

@@ -24,6 +24,7 @@ type Options struct {
 	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
 	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
 	LockTimeout      time.Duration // default 2 s: whoever holds a row that long is to be waited for by one event, not by all
+	IndexesOnly      bool          // a table is not read whole, however small the planner believes it is
 	PingInterval     time.Duration // default 15 s: on a connection that listens, silence is no sign of life
 }
 
@@ -99,6 +100,14 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	setDefault("target_session_attrs", "read-write")
 	// One []byte parameter then goes over the wire as it is instead of as hex.
 	q.Set("binary_parameters", "yes")
+	// Every statement of ours names its rows. A planner that takes a random read
+	// for four times a sequential one reads a table whole while it is small, and
+	// a batch that does so costs more with every order.
+	setDefault("random_page_cost", "1.1")
+	setDefault("jit", "off")
+	if o.IndexesOnly {
+		setDefault("enable_seqscan", "off")
+	}
 	setDefault("sslmode", "prefer")
 	setDefault("application_name", cmp.Or(o.Name, "tillhook"))
 	setDefault("connect_timeout", seconds(o.ConnectTimeout, 2*time.Second))

@@ -21,7 +21,7 @@ type Handler func(ctx context.Context, a event.Attempt) error
 
 // FleetConfig is a worker process's share of the work.
 type FleetConfig struct {
-	Concurrency     int           // tasks at a time, default 128: they share transactions
+	Concurrency     int           // tasks at a time, default 256: they share transactions
 	Servers         int           // asynq servers that share the tasks, default defaultServers
 	ShutdownTimeout time.Duration // for tasks under way; what isn't done by then goes back to the queue; default 8 s
 	Log             *slog.Logger
@@ -45,7 +45,7 @@ var errStranger = event.Unavailable(errors.New("this worker does not know tasks 
 // Work takes tasks until ctx ends, then finishes or hands back those under way.
 func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error {
 	if cfg.Concurrency == 0 {
-		cfg.Concurrency = 128
+		cfg.Concurrency = 256
 	}
 	if cfg.Servers == 0 {
 		cfg.Servers = defaultServers

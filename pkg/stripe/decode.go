@@ -91,9 +91,10 @@ type body[T any] struct {
 // that decide and no others: decoding all of stripe-go's type takes half as
 // long again, and fails on what nobody asked about.
 func read[T any](contribute func(*T) order.Contribution) reader {
+	p := newPruner[T]()
 	return func(payload []byte) (order.Contribution, error) {
 		var b body[T]
-		if err := json.Unmarshal(payload, &b); err != nil {
+		if err := json.Unmarshal(p.prune(payload), &b); err != nil {
 			return order.Contribution{}, unreadable(err)
 		}
 		if string(b.Object) == `"`+thinObject+`"` {

@@ -234,14 +234,14 @@ func TestABadEventFailsAlone(t *testing.T) {
 		if err := errs["panics"]; err == nil || err.Error() != "decoding panics panicked: at the till" {
 			t.Errorf("%v", err)
 		}
-		// The first alone, then the five, then each of those.
-		if diff := cmp.Diff([]int{1, 5, 1, 1, 1, 1, 1}, l.batches); diff != "" {
+		// The first alone, then the five, then their halves.
+		if diff := cmp.Diff([]int{1, 5, 2, 3, 1, 2, 1, 1}, l.batches); diff != "" {
 			t.Error("batches (-want +got)\n", diff)
 		}
 	})
 }
 
-// The events of many tasks share transactions, of 64 at the most. Close lets
+// The events of many tasks share transactions, of 256 at the most. Close lets
 // the accepted ones finish; later ones are for another worker.
 func TestEventsShareTransactions(t *testing.T) {
 	t.Parallel()
@@ -249,7 +249,7 @@ func TestEventsShareTransactions(t *testing.T) {
 		l, m := &ledger{hold: make(chan struct{})}, telemetry.NewMetrics()
 		p, stop := start(l, nothing, m, slog.New(slog.DiscardHandler))
 		var callers sync.WaitGroup
-		for range 1 + 64 + 10 {
+		for range 1 + 256 + 10 {
 			callers.Go(func() {
 				if err := p.Process(t.Context(), attempt("e")); err != nil {
 					t.Error(err)
@@ -264,15 +264,15 @@ func TestEventsShareTransactions(t *testing.T) {
 		close(l.hold)
 		callers.Wait()
 		stop()
-		if diff := cmp.Diff([]int{1, 64, 10}, l.batches); diff != "" {
+		if diff := cmp.Diff([]int{1, 256, 10}, l.batches); diff != "" {
 			t.Error("(-want +got)\n", diff)
 		}
 		var h dto.Metric
 		if err := m.ApplyEvents.Write(&h); err != nil {
 			t.Fatal(err)
 		}
-		if n, sum := h.Histogram.GetSampleCount(), h.Histogram.GetSampleSum(); n != 3 || sum != 75 {
-			t.Errorf("counted %d transactions of %g events, want 3 of 75", n, sum)
+		if n, sum := h.Histogram.GetSampleCount(), h.Histogram.GetSampleSum(); n != 3 || sum != 267 {
+			t.Errorf("counted %d transactions of %g events, want 3 of 267", n, sum)
 		}
 	})
 }

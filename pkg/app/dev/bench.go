@@ -75,7 +75,7 @@ func benchCommand(p app.Process) *cobra.Command {
 	flags := c.Flags()
 	flags.IntSliceVar(&o.Connections, "connections", []int{64, 256}, "closed loops: connections that send as fast as they are answered")
 	flags.Float64SliceVar(&o.Rates, "rate", []float64{1000}, "open loops: deliveries a second, answered or not")
-	flags.IntSliceVar(&o.Concurrency, "concurrency", []int{128}, "WORKER_CONCURRENCY of the product's worker")
+	flags.IntSliceVar(&o.Concurrency, "concurrency", []int{256}, "WORKER_CONCURRENCY of the product's worker")
 	flags.IntVar(&o.Rounds, "rounds", 3, "how often everything is measured, in turns")
 	flags.DurationVar(&o.Lasting, "lasting", 3*time.Second, "how long one measurement takes")
 	flags.IntVar(&o.Drain, "drain", 10_000, "events that a worker works off")
