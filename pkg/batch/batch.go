@@ -42,6 +42,7 @@ type Config[T, R any] struct {
 type Batcher[T, R any] struct {
 	cfg   Config[T, R]
 	queue chan *call[T, R]
+	calls sync.Pool // of *call: answered ones, whose channel is empty
 
 	mu     sync.RWMutex // held for reading while sending, so that Close can't close under a sender
 	closed bool
@@ -70,7 +71,15 @@ func New[T, R any](cfg Config[T, R]) *Batcher[T, R] {
 	if cfg.Weigh == nil {
 		cfg.Weigh = func(T) int { return 0 }
 	}
-	return &Batcher[T, R]{cfg: cfg, queue: make(chan *call[T, R], cfg.MaxQueued)}
+	b := &Batcher[T, R]{cfg: cfg, queue: make(chan *call[T, R], cfg.MaxQueued)}
+	b.calls.New = func() any { return &call[T, R]{answer: make(chan answer[R], 1)} }
+	return b
+}
+
+func (b *Batcher[T, R]) call(item T) *call[T, R] {
+	c := b.calls.Get().(*call[T, R])
+	c.item, c.weight = item, b.cfg.Weigh(item)
+	return c
 }
 
 func setDefault(n *int, def int) {
@@ -82,13 +91,16 @@ func setDefault(n *int, def int) {
 // Do hands item over and waits for its result. A full queue is ErrFull at
 // once. When ctx ends first the work may still be done.
 func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
-	c := &call[T, R]{item: item, weight: b.cfg.Weigh(item), answer: make(chan answer[R], 1)}
+	c := b.call(item)
 	var none R
 	if err := b.send(c); err != nil {
 		return none, err
 	}
 	select {
 	case a := <-c.answer:
+		var empty T
+		c.item = empty // what is kept for later must not keep an item
+		b.calls.Put(c)
 		return a.result, a.err
 	case <-ctx.Done():
 		return none, ctx.Err()
@@ -101,7 +113,7 @@ func (b *Batcher[T, R]) Offer(item T) bool {
 	if len(b.queue) > b.cfg.MaxQueued/2 {
 		return false
 	}
-	return b.send(&call[T, R]{item: item, weight: b.cfg.Weigh(item), answer: make(chan answer[R], 1)}) == nil
+	return b.send(b.call(item)) == nil
 }
 
 // Waiting is the number of items in the queue.
@@ -143,10 +155,7 @@ func (b *Batcher[T, R]) Run(ctx context.Context) {
 	for first := range b.queue {
 		calls = b.collect(append(calls[:0], first))
 		b.work(ctx, calls)
-		for i, c := range calls {
-			b.release(c.weight)
-			calls[i] = nil // a slice that is kept must not keep its items
-		}
+		clear(calls) // a slice that is kept must not keep its items
 	}
 }
 
@@ -184,7 +193,8 @@ func (b *Batcher[T, R]) work(ctx context.Context, calls []*call[T, R]) {
 		if err == nil {
 			a.result = results[i]
 		}
-		c.answer <- a
+		b.release(c.weight)
+		c.answer <- a // from here on it is the caller's
 	}
 	if err == nil && b.cfg.After != nil {
 		b.cfg.After(items, results)
