@@ -47,7 +47,7 @@ func Ingest(ctx context.Context, p Process) error {
 // RunIngest runs the receiver on a listener, which it closes.
 func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics, l net.Listener) error {
 	log = log.With("service", "ingest")
-	db, err := openPostgres(cfg, "ingest")
+	db, err := openBatches(cfg, "ingest")
 	if err != nil {
 		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
 	}
@@ -93,13 +93,16 @@ func Worker(ctx context.Context, p Process) error {
 // RunWorker runs the asynq server and the background roles.
 func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics) error {
 	log = log.With("service", "worker")
-	// A fresh table has no statistics, and a batch that reads it whole takes
-	// longer with every order.
-	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook worker", IndexesOnly: true})
+	db, err := openPostgres(cfg, "worker")
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
+	ledger, err := openBatches(cfg, "worker ledger")
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer ledger.Close()
 	tasks, err := openQueue(cfg)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
@@ -111,7 +114,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	}
 	api := openAPI(cfg, db, ring, log)
 	defer api.Close()
-	processor := worker.NewProcessor(db, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log)
+	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log)
 	recoverer := worker.NewRecoverer(worker.RecovererConfig{
 		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
 	}, db, tasks, metrics, log)
@@ -170,6 +173,11 @@ func withMetrics(ctx context.Context, cfg Config, m *telemetry.Metrics, log *slo
 
 func openPostgres(cfg Config, name string) (*postgres.DB, error) {
 	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name})
+}
+
+// openBatches is openPostgres for what is written and read by keys only.
+func openBatches(cfg Config, name string) (*postgres.DB, error) {
+	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name, Batches: true})
 }
 
 func openQueue(cfg Config) (*queue.Queue, error) { return queue.Open(cfg.RedisURL.Reveal()) }

@@ -21,7 +21,7 @@ import (
 // operation is one checkout.session.completed of an order of its own.
 func BenchmarkSettle(b *testing.B) {
 	ctx := context.Background()
-	db, err := postgres.Open(devstack.Database(b, migrate), postgres.Options{Name: b.Name()})
+	db, err := postgres.Open(devstack.Database(b, migrate), postgres.Options{Name: b.Name(), Batches: true})
 	if err != nil {
 		b.Fatal(err)
 	}

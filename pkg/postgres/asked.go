@@ -55,7 +55,7 @@ func (d *DB) ForeignEvents(ctx context.Context, restaurantID string, hints []eve
 // applied, or no_change if the record was stored before. It reports which.
 func (d *DB) SucceedEvent(ctx context.Context, a event.Attempt, record event.Record) (stored bool, err error) {
 	err = d.inTx(ctx, func(tx *sqlx.Tx) error {
-		news, err := insertRecords(ctx, tx, []event.Record{record})
+		news, err := insertRecords(ctx, runner{d, tx}, []event.Record{record})
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (d *DB) SucceedEvent(ctx context.Context, a event.Attempt, record event.Rec
 		if stored = news[0]; stored {
 			outcome = event.Applied
 		}
-		return finishEvent(ctx, tx, a, order.Result{Outcome: outcome})
+		return finishEvent(ctx, runner{d, tx}, a, order.Result{Outcome: outcome})
 	})
 	if err != nil {
 		return false, fmt.Errorf("storing what event %s is about: %w", a.ID, d.fault(ctx, err))

@@ -96,7 +96,7 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 			after.CreatedAt, after.ID, limit); err != nil {
 			return fmt.Errorf("reading events without an order: %w", err)
 		}
-		b := &settlement{tx: tx, looking: true}
+		b := &settlement{on: runner{d, tx}, looking: true}
 		var events []AuditedEvent
 		for _, r := range rows {
 			next, n = AuditCursor{r.CreatedAt, r.ID}, n+1
@@ -124,7 +124,7 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 // that follow from them, with a transition for each change.
 func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, facts map[string]order.Facts) error {
 	err := d.asOperator(ctx, by, func(tx *sqlx.Tx) error {
-		s := &settlement{tx: tx}
+		s := &settlement{on: runner{d, tx}}
 		orders, err := s.readOrders(ctx, []string{orderID})
 		if err != nil {
 			return err
@@ -133,7 +133,7 @@ func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, fa
 			return order.ErrBusy
 		}
 		o := orders[0]
-		if err := write(ctx, tx, order.Recompute(o, facts, by.Action), ends{}); err != nil {
+		if err := write(ctx, s.on, order.Recompute(o, facts, by.Action), ends{}); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, o.RestaurantID, o.ID, "recomputed from its events")

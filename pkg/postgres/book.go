@@ -10,7 +10,6 @@ import (
 
 	"github.com/lib/pq"
 
-	"tillhook/db"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
@@ -56,7 +55,7 @@ func (s *settlement) readOrders(ctx context.Context, ids []string) (orders []*or
 	if s.looking {
 		query = "order_read"
 	}
-	rows, err := s.tx.QueryContext(ctx, db.Query(query), pq.StringArray(ids))
+	rows, err := s.on.query(ctx, query, pq.StringArray(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +128,7 @@ func (s *settlement) refuseForeign(ctx context.Context, results []order.Result) 
 		Kind         string `db:"kind"`
 		ID           string `db:"id"`
 	}
-	if err := s.tx.SelectContext(ctx, &foreign, db.Query("link_foreign"), n.restaurants, n.kinds, n.ids); err != nil {
+	if err := s.on.list(ctx, &foreign, "link_foreign", n.restaurants, n.kinds, n.ids); err != nil {
 		return err
 	}
 	for _, f := range foreign {
@@ -153,7 +152,7 @@ func (s *settlement) findLinks(ctx context.Context) ([]found, error) {
 		return nil, nil
 	}
 	var rows []found
-	if err := s.tx.SelectContext(ctx, &rows, db.Query("link_find"),
+	if err := s.on.list(ctx, &rows, "link_find",
 		n.restaurants, n.kinds, n.ids); err != nil {
 		return nil, err
 	}

@@ -5,21 +5,18 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"tillhook/db"
 	"tillhook/pkg/event"
 )
 
-var insertEvents = db.Query("event_insert")
-
 // InsertEvents stores a batch in one statement, which is one commit. It
 // answers which of the records are new, in their order; the others were stored
 // before. Records must be sorted by ProviderEventID, so that two processes
 // with the same duplicates wait for each other instead of deadlocking.
 func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, error) {
-	news, err := insertRecords(ctx, d, records)
+	news, err := insertRecords(ctx, runner{d: d}, records)
 	if err != nil {
 		return nil, fmt.Errorf("storing %d events: %w", len(records), d.fault(ctx, err))
 	}
@@ -27,9 +24,9 @@ func (d *DB) InsertEvents(ctx context.Context, records []event.Record) ([]bool, 
 }
 
 // insertRecords is InsertEvents, on its own or as a part of a transaction.
-func insertRecords(ctx context.Context, on sqlx.QueryerContext, records []event.Record) ([]bool, error) {
+func insertRecords(ctx context.Context, on runner, records []event.Record) ([]bool, error) {
 	c := columns(records)
-	rows, err := on.QueryContext(ctx, insertEvents,
+	rows, err := on.query(ctx, "event_insert",
 		pq.StringArray(c.id), pq.StringArray(c.providerEventID), pq.StringArray(c.eventType),
 		pq.StringArray(c.status), pq.StringArray(c.restaurantID), pq.StringArray(c.apiVersion),
 		pq.BoolArray(c.livemode), pq.Int64Array(c.occurredAt), pq.StringArray(c.lastError),

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"tillhook/db"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
@@ -22,7 +21,7 @@ import (
 func (d *DB) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
 	var results []order.Result
 	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
-		b := &settlement{tx: tx, work: work, results: make([]order.Result, len(work))}
+		b := &settlement{on: runner{d, tx}, work: work, results: make([]order.Result, len(work))}
 		results = b.results
 		return b.run(ctx)
 	})
@@ -52,7 +51,7 @@ func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 
 // settlement is one batch on its way through one transaction.
 type settlement struct {
-	tx       *sqlx.Tx
+	on       runner
 	work     []order.Work
 	results  []order.Result
 	at       []int         // entries[i] is of work[at[i]]
@@ -79,7 +78,7 @@ func (s *settlement) run(ctx context.Context) error {
 	for i, r := range settled {
 		s.results[s.at[i]] = r
 	}
-	if err := write(ctx, s.tx, book.Changes(), s.ends()); err != nil {
+	if err := write(ctx, s.on, book.Changes(), s.ends()); err != nil {
 		return fmt.Errorf("writing the orders and the events' ends: %w", err)
 	}
 	return nil
@@ -96,7 +95,7 @@ func (s *settlement) lockEvents(ctx context.Context) error {
 		Status event.Status `db:"status"`
 	}
 	ids, seconds := refs(attempts)
-	if err := s.tx.SelectContext(ctx, &rows, db.Query("event_lock"), ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
+	if err := s.on.list(ctx, &rows, "event_lock", ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
 		return err
 	}
 	s.finished = make([]bool, len(s.work))
@@ -134,7 +133,7 @@ func (s *settlement) ends() (e ends) {
 func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) error {
 	complete, err := withTimes(ctx, d, []event.Attempt{a})
 	if err == nil {
-		err = finishEvent(ctx, d, complete[0], order.Result{Err: errors.New(reason)})
+		err = finishEvent(ctx, runner{d: d}, complete[0], order.Result{Err: errors.New(reason)})
 	}
 	if err != nil {
 		return fmt.Errorf("failing event %s: %w", a.ID, d.fault(ctx, err))
@@ -143,7 +142,7 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 }
 
 // finishEvent ends one event that is about no order by itself.
-func finishEvent(ctx context.Context, on sqlx.ExecerContext, a event.Attempt, r order.Result) error {
+func finishEvent(ctx context.Context, on runner, a event.Attempt, r order.Result) error {
 	var e ends
 	e.add(a, r)
 	return write(ctx, on, order.Changes{}, e)

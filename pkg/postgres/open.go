@@ -24,7 +24,7 @@ type Options struct {
 	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
 	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
 	LockTimeout      time.Duration // default 2 s: whoever holds a row that long is to be waited for by one event, not by all
-	IndexesOnly      bool          // a table is not read whole, however small the planner believes it is
+	Batches          bool          // for statements that are run over and over with keys: prepared, and by indexes only
 	PingInterval     time.Duration // default 15 s: on a connection that listens, silence is no sign of life
 }
 
@@ -35,6 +35,7 @@ type DB struct {
 	pingIdle time.Duration
 	maxConns int
 	circuit  *circuit
+	prepared *prepared // nil unless the pool is for batches
 }
 
 const (
@@ -61,7 +62,18 @@ func Open(databaseURL string, o Options) (*DB, error) {
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &DB{DB: db, dsn: dsn, pingIdle: cmp.Or(o.PingInterval, 15*time.Second), maxConns: maxConns, circuit: c}, nil
+	d := &DB{DB: db, dsn: dsn, pingIdle: cmp.Or(o.PingInterval, 15*time.Second), maxConns: maxConns, circuit: c}
+	if o.Batches && !behindPgBouncer(databaseURL) {
+		d.prepared = &prepared{statements: map[string]*sqlx.Stmt{}}
+	}
+	return d, nil
+}
+
+// behindPgBouncer is what Prisma's parameter of that name says: a connection may
+// be another one in the next transaction, and have no statement prepared.
+func behindPgBouncer(databaseURL string) bool {
+	u, err := url.Parse(databaseURL)
+	return err == nil && u.Query().Get("pgbouncer") == "true"
 }
 
 // ErrURL says that a DATABASE_URL is not one. The URL holds a password, so
@@ -105,8 +117,13 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	// a batch that does so costs more with every order.
 	setDefault("random_page_cost", "1.1")
 	setDefault("jit", "off")
-	if o.IndexesOnly {
-		setDefault("enable_seqscan", "off")
+	if o.Batches {
+		// A plan that is made once, perhaps for empty tables without statistics,
+		// must do for full ones: row by row, by the keys that are given.
+		setDefault("plan_cache_mode", "force_generic_plan")
+		for _, way := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+			setDefault(way, "off")
+		}
 	}
 	setDefault("sslmode", "prefer")
 	setDefault("application_name", cmp.Or(o.Name, "tillhook"))

@@ -102,7 +102,7 @@ func (d *DB) Foresee(ctx context.Context, entries []order.Entry) (results []orde
 		return nil, fmt.Errorf("foreseeing %d events: %w", len(entries), err)
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
-	s := &settlement{tx: tx, entries: entries, looking: true}
+	s := &settlement{on: runner{d, tx}, entries: entries, looking: true}
 	book, err := s.openBook(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("foreseeing %d events: %w", len(entries), err)

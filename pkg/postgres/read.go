@@ -8,7 +8,6 @@ import (
 
 	"github.com/lib/pq"
 
-	"tillhook/db"
 	"tillhook/pkg/event"
 )
 
@@ -30,7 +29,7 @@ func (d *DB) readEvents(ctx context.Context, attempts []event.Attempt) ([]event.
 	}
 	var rows []storedRow
 	ids, seconds := refs(attempts)
-	if err := d.SelectContext(ctx, &rows, db.Query("event_read"), ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
+	if err := (runner{d: d}).list(ctx, &rows, "event_read", ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
 		return nil, err
 	}
 	byID := make(map[string]event.Stored, len(rows))

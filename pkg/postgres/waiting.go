@@ -35,8 +35,7 @@ func (s *settlement) putWaiting(ctx context.Context, results []order.Result) err
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := s.tx.ExecContext(ctx, db.Query("waiting_put"), n.restaurants, n.ids, ids, seconds, types)
-	return err
+	return s.on.exec(ctx, "waiting_put", n.restaurants, n.ids, ids, seconds, types)
 }
 
 // WatchWaiting calls wake for every event whose payment may be known now, until

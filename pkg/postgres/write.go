@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
-	"tillhook/db"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
@@ -34,7 +32,7 @@ func (e *ends) add(a event.Attempt, r order.Result) {
 
 // write writes all that a batch changes. One statement instead of six: what it
 // costs to send and to plan one is most of a small batch.
-func write(ctx context.Context, on sqlx.ExecerContext, c order.Changes, e ends) error {
+func write(ctx context.Context, on runner, c order.Changes, e ends) error {
 	if len(c.Payments)+len(e.ids) == 0 {
 		return nil
 	}
@@ -49,8 +47,7 @@ func write(ctx context.Context, on sqlx.ExecerContext, c order.Changes, e ends) 
 		first, last = slices.Min(e.seconds), slices.Max(e.seconds)
 	}
 	args = append(args, e.ids, e.seconds, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last)
-	_, err = on.ExecContext(ctx, db.Query("settle_write"), args...)
-	return err
+	return on.exec(ctx, "settle_write", args...)
 }
 
 // linkColumns are in a fixed order, so that two batches that meet here wait for
