@@ -80,10 +80,10 @@ func pointInTime(flag, text string, now time.Time) (time.Time, error) {
 func (o *ops) listEvents() *cobra.Command {
 	var f eventFlags
 	c := &cobra.Command{
-		Use: "list", Short: "List stored events, newest first", Args: takes(),
+		Use: "list [EVENT ...]", Short: "List stored events, newest first, all or those of these ids",
 		Example: "  ops events list --status FAILED --since 24h\n  ops events list --order order-1 -o json",
-		RunE: func(c *cobra.Command, _ []string) error {
-			filter, err := f.filter(o.now(), nil)
+		RunE: func(c *cobra.Command, ids []string) error {
+			filter, err := f.filter(o.now(), ids)
 			if err != nil {
 				return err
 			}

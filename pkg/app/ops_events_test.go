@@ -46,6 +46,11 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 	}
 	out, err = p.ops("", "events", "list", "--order", pays[1].OrderID, "--type", "checkout.*")
 	contains(out, err, "applied", fine.ID)
+	out, err = p.ops("", "events", "list", fine.ID)
+	contains(out, err, fine.ID)
+	if strings.Contains(out, failed.ID) {
+		t.Errorf("the list of one event holds another:\n%s", out)
+	}
 	out, err = p.ops("", "events", "show", failed.ID, "--payload")
 	contains(out, err, "amount or currency is not what the order asked for", `"amount_total": 9900`, "the current secret")
 	out, err = p.ops("", "orders", "show", wrong.OrderID)
