@@ -131,7 +131,7 @@ func (s *stage) leaksNothing(stripe *sender, idle map[string][2]int) {
 	}
 	// A pool has eight. Ingest's second one and each of the two workers listen,
 	// too; whoever was killed is gone.
-	most := map[string]int{"tillhook ingest": 8, "tillhook ingest lookups": 8 + 1, "tillhook worker": 2 * (8 + 1)}
+	most := map[string]int{"tillhook ingest": 8, "tillhook ingest lookups": 8 + 1, "tillhook worker": 2 * (8 + 1), "tillhook worker ledger": 2 * 8}
 	s.eventually("the connections are those of the programs that run", func() bool {
 		for name, n := range s.connections() {
 			if n > most[name] {
