@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -17,6 +18,21 @@ var queries embed.FS
 
 // Migrations is the folder of migrations, for goose.
 func Migrations() fs.FS { return sub(migrations, "migrations") }
+
+// Version is the number of the newest migration: the schema that this program
+// was written for.
+func Version() int64 {
+	files, err := fs.Glob(Migrations(), "*.sql")
+	if err != nil || len(files) == 0 {
+		panic("db: no migrations") // the folder is compiled in
+	}
+	number, _, _ := strings.Cut(files[len(files)-1], "_") // sorted by name
+	version, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return version
+}
 
 // Queries is the folder of queries, for the test that prepares every one.
 func Queries() fs.FS { return sub(queries, "queries") }

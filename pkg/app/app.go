@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tillhook/pkg/health"
 	"tillhook/pkg/ingest"
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/queue"
@@ -67,18 +68,26 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	if err != nil {
 		return errors.Join(fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err), l.Close())
 	}
+	directory := ingest.NewDirectory(lookups, ring, log)
+	checks := health.New(
+		health.Check{Name: "postgres", Needed: true, Run: lookups.PingContext},
+		health.Check{Name: "schema", Needed: true, Run: lookups.CheckSchema},
+		health.Check{Name: "configurations", Needed: true, Run: func(context.Context) error { return directory.Ready() }},
+		// Without Redis deliveries are accepted all the same. To send them
+		// elsewhere for it would be the outage that there is none of.
+		health.Check{Name: "redis", Run: tasks.Ping},
+	)
 	server := ingest.NewServer(ingest.Config{
 		Format: ingest.Format{
 			ParseSignature: func(header string) (ingest.Signature, error) { return stripe.ParseSignature(header) },
 			Scan:           stripe.Scan,
 		},
 		Store: db, Queue: tasks, Lookup: lookups, Health: lookups, Uses: lookups,
-		Directory: ingest.NewDirectory(lookups, ring, log),
-		Metrics:   metrics, Log: log,
+		Directory: directory, Ready: checks.Ready, Metrics: metrics, Log: log,
 		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
 	})
 	log.Info("listening", "addr", l.Addr().String())
-	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error { return server.Run(ctx, l) })
 }
 
 // Worker runs the fleet's share of this process until ctx ends.
@@ -123,7 +132,12 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	janitor := worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log)
 	intake := worker.NewIntake(db, tasks)
 
-	return withMetrics(ctx, cfg, metrics, log, func(ctx context.Context) error {
+	checks := health.New(
+		health.Check{Name: "postgres", Needed: true, Run: db.PingContext},
+		health.Check{Name: "schema", Needed: true, Run: db.CheckSchema},
+		health.Check{Name: "redis", Needed: true, Run: tasks.Ping},
+	)
+	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error {
 		roles, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		running.Go(func() { recoverer.Run(roles) })
@@ -146,8 +160,9 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	})
 }
 
-// withMetrics serves /metrics on the private address while run runs.
-func withMetrics(ctx context.Context, cfg Config, m *telemetry.Metrics, log *slog.Logger, run func(context.Context) error) error {
+// withPrivate serves /metrics and the process's health in detail on the private
+// address while run runs.
+func withPrivate(ctx context.Context, cfg Config, m *telemetry.Metrics, checks *health.Checks, log *slog.Logger, run func(context.Context) error) error {
 	if cfg.MetricsAddr == "" {
 		return run(ctx)
 	}
@@ -157,12 +172,14 @@ func withMetrics(ctx context.Context, cfg Config, m *telemetry.Metrics, log *slo
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", health.Live)
+	mux.HandleFunc("GET /readyz", checks.Details)
 	private := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if err := private.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are not served any more", "error", err)
+			log.Error("metrics and health are not served any more", "error", err)
 		}
 	}()
 	err = run(ctx)

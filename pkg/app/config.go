@@ -27,7 +27,7 @@ type Config struct {
 	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
-	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, such as 127.0.0.1:9090. Empty: none."`
+	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, /livez and /readyz, the last with each check, such as 127.0.0.1:9090. Empty: none."`
 	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`

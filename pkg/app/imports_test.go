@@ -19,6 +19,7 @@ var rings = map[string][]string{
 	"pkg/order":     {"pkg/event"},
 	"pkg/batch":     {},
 	"pkg/telemetry": {},
+	"pkg/health":    {},
 
 	"pkg/secret":   {},
 	"pkg/stripe":   {"pkg/event", "pkg/order"},
@@ -28,7 +29,7 @@ var rings = map[string][]string{
 	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
 	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
 
-	"pkg/app": {"pkg/event", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
+	"pkg/app": {"pkg/event", "pkg/health", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
 
 	"pkg/stripetest": {"pkg/order"},
 	"pkg/devstack":   {},

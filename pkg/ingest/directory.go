@@ -87,8 +87,13 @@ func NewDirectory(configs Configs, vault Vault, log *slog.Logger) *Directory {
 		looks: rate.NewLimiter(looksPerSecond, looksBurst), reported: map[string]string{}}
 }
 
-// Ready reports whether the configurations have been read once.
-func (d *Directory) Ready() bool { return d.current.Load() != nil }
+// Ready is nil once the configurations have been read.
+func (d *Directory) Ready() error {
+	if d.current.Load() == nil {
+		return errNotReady
+	}
+	return nil
+}
 
 // Run reads the configurations, and again after each change and every
 // pollInterval, until ctx ends.

@@ -86,7 +86,7 @@ func TestTheDirectoryFollowsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watched{world: &world{configs: []event.Config{restaurant("a")}}}
 		d, stop := watch(t, w)
-		if got := knows(d); !cmp.Equal(got, []string{"a"}) || !d.Ready() {
+		if got := knows(d); !cmp.Equal(got, []string{"a"}) || d.Ready() != nil {
 			t.Errorf("at the start: %v", got)
 		}
 		pass(time.Second)
@@ -119,7 +119,7 @@ func TestTheDirectoryOutlivesItsWatcherAndItsDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watched{world: &world{readErr: errors.New("connection refused")}, watchErr: errors.New("connection refused")}
 		d, stop := watch(t, w)
-		if d.Ready() {
+		if d.Ready() == nil {
 			t.Error("ready without having read anything")
 		}
 		w.set(nil, restaurant("a"))

@@ -3,7 +3,7 @@ package ingest
 import (
 	"context"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,62 +11,68 @@ import (
 	"tillhook/pkg/event"
 )
 
-// Health answers the pollers' questions.
+// Health knows how deliveries have fared.
 type Health interface {
-	PingContext(ctx context.Context) error
 	WebhookHealth(ctx context.Context) (event.Health, error)
 }
 
-// healthAge is how old an answer may be: anyone may poll, as fast as they like.
-const healthAge = time.Second
+// healthInterval is how often the database is asked, whoever polls and however
+// fast.
+const healthInterval = 2 * time.Second
 
-// healthHandler asks the database at most once per healthAge.
+// healthHandler answers from memory.
 type healthHandler struct {
 	health Health
-	ready  func() bool
+	ready  func(context.Context) bool
+	latest atomic.Pointer[healthReading] // nil before the first
+}
 
-	ping struct {
-		sync.Mutex
-		at  time.Time
-		err error
-	}
-	read struct {
-		sync.Mutex
-		at    time.Time
-		state event.Health
-		err   error
+type healthReading struct {
+	state event.Health
+	err   error
+}
+
+// run reads until ctx ends.
+func (h *healthHandler) run(ctx context.Context) {
+	tick := time.NewTicker(healthInterval)
+	defer tick.Stop()
+	for {
+		h.read(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 
+func (h *healthHandler) read(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, healthInterval)
+	defer cancel()
+	var r healthReading
+	r.state, r.err = h.health.WebhookHealth(ctx)
+	h.latest.Store(&r)
+}
+
+// alive says that the process runs: one that waits for its database is not
+// mended by a restart.
 func (h *healthHandler) alive(c echo.Context) error {
-	h.ping.Lock()
-	if time.Since(h.ping.at) > healthAge {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
-		h.ping.err = h.health.PingContext(ctx)
-		h.ping.at = time.Now()
-		cancel()
-	}
-	err := h.ping.err
-	h.ping.Unlock()
-	if err != nil || !h.ready() {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readiness says whether deliveries are accepted, and to the public no more.
+func (h *healthHandler) readiness(c echo.Context) error {
+	if !h.ready(c.Request().Context()) {
 		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (h *healthHandler) webhooks(c echo.Context) error {
-	h.read.Lock()
-	if time.Since(h.read.at) > healthAge {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), time.Second)
-		h.read.state, h.read.err = h.health.WebhookHealth(ctx)
-		h.read.at = time.Now()
-		cancel()
-	}
-	state, err := h.read.state, h.read.err
-	h.read.Unlock()
-	if err != nil {
+	latest := h.latest.Load()
+	if latest == nil || latest.err != nil {
 		c.Response().Header().Set("Retry-After", seconds(retryAfter))
 		return c.JSON(http.StatusServiceUnavailable, failure{"Temporarily unavailable"})
 	}
-	return c.JSON(http.StatusOK, map[string]event.Health{"stripe": state})
+	return c.JSON(http.StatusOK, map[string]event.Health{"stripe": latest.state})
 }

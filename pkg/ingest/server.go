@@ -28,6 +28,7 @@ type Config struct {
 	Lookup    Lookup
 	Uses      UseStore
 	Health    Health
+	Ready     func(context.Context) bool // whether what a 200 needs is there
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	Now       func() time.Time // default time.Now
@@ -59,6 +60,7 @@ type Server struct {
 	writer    *writer
 	examiner  *examiner
 	uses      *uses
+	health    *healthHandler
 	log       *slog.Logger
 }
 
@@ -74,7 +76,7 @@ func NewServer(cfg Config) *Server {
 		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
 	}
 	h.examiner, h.uses = newExaminer(h), newUses(cfg.Uses, cfg.Log)
-	health := &healthHandler{health: cfg.Health, ready: cfg.Directory.Ready}
+	health := &healthHandler{health: cfg.Health, ready: cfg.Ready}
 	e := echo.New()
 	e.HTTPErrorHandler = answerError(cfg.Log)
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
@@ -83,10 +85,13 @@ func NewServer(cfg Config) *Server {
 		e.POST(path, h.receive)
 		e.OPTIONS(path, notAllowed) // Echo would answer it by itself
 	}
-	e.GET("/health", health.alive)
+	e.GET("/livez", health.alive)
+	for _, path := range []string{"/health", "/readyz"} {
+		e.GET(path, health.readiness)
+	}
 	e.GET("/api/health/webhooks", health.webhooks)
 	return &Server{
-		directory: cfg.Directory, writer: h.writer, examiner: h.examiner, uses: h.uses, log: cfg.Log,
+		directory: cfg.Directory, writer: h.writer, examiner: h.examiner, uses: h.uses, health: health, log: cfg.Log,
 		http: &http.Server{
 			Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 			WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -107,6 +112,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.directory.Run(background) })
 	running.Go(func() { s.uses.run(background) })
+	running.Go(func() { s.health.run(background) })
 	running.Go(func() { s.writer.run(work) })
 	examined := make(chan struct{})
 	go func() {

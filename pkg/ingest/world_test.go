@@ -133,8 +133,6 @@ func (w *world) RestaurantsOfObjects(_ context.Context, objectIDs []string) ([]s
 	return all, w.lookErr
 }
 
-func (w *world) PingContext(context.Context) error { return nil }
-
 func (w *world) WebhookHealth(context.Context) (event.Health, error) { return event.Health{}, nil }
 
 // vault seals as "sealed:" + row + ":" + plain.
@@ -176,6 +174,7 @@ func newReceiver(t testing.TB, w *world, idle bool) *receiver {
 	d.now = func() time.Time { return epoch }
 	r.Server = NewServer(Config{
 		Format: format, Store: w, Queue: w, Directory: d, Lookup: w, Health: w, Uses: &useStore{},
+		Ready:   func(context.Context) bool { return d.Ready() == nil },
 		Metrics: r.metrics, Log: log, Now: func() time.Time { return epoch },
 	})
 	if w.configs != nil {

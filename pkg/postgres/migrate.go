@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,6 +54,24 @@ func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
 		return nil, fmt.Errorf("migrating down: %w", err)
 	}
 	return applied([]*goose.MigrationResult{result}), nil
+}
+
+// ErrSchema says that the database's schema is older than this program.
+var ErrSchema = errors.New("the database's schema is older than this program: ops migrate up")
+
+// CheckSchema reports whether the database has the schema that this program
+// needs. A newer one will do: migrations run before the programs that need
+// them.
+func (d *DB) CheckSchema(ctx context.Context) error {
+	var version int64
+	err := d.GetContext(ctx, &version, db.Query("schema_version"))
+	if err != nil && !SchemaMissing(err) {
+		return fmt.Errorf("reading the schema version: %w", err)
+	}
+	if version < db.Version() {
+		return fmt.Errorf("%w (it is at %d, want %d)", ErrSchema, version, db.Version())
+	}
+	return nil
 }
 
 // MigrationStatus lists all migrations, oldest first.

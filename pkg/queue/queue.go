@@ -82,8 +82,8 @@ func (q *Queue) Close() error {
 }
 
 // Ping reports whether Redis answers.
-func (q *Queue) Ping() error {
-	if err := q.client.Ping(); err != nil {
+func (q *Queue) Ping(ctx context.Context) error {
+	if err := q.redis.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("pinging Redis: %w", err)
 	}
 	return nil

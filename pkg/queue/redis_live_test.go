@@ -123,7 +123,7 @@ func (b *bench) work(n int, handle func(id string) error) map[string]event.Attem
 func TestEnqueueTwiceIsOneTask(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	if err := b.Ping(); err != nil {
+	if err := b.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.enqueue("1", "1", "2", "1")
