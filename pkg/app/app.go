@@ -53,12 +53,14 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
 	}
 	defer db.Close()
+	defer metrics.Pool("ingest", db.DB.DB, db.Away)()
 	// What unsigned deliveries can ask for must not keep the writer waiting.
 	lookups, err := openPostgres(cfg, "ingest lookups")
 	if err != nil {
 		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
 	}
 	defer lookups.Close()
+	defer metrics.Pool("ingest lookups", lookups.DB.DB, lookups.Away)()
 	tasks, err := openQueue(cfg)
 	if err != nil {
 		return errors.Join(fmt.Errorf("REDIS_URL: %w", err), l.Close())
@@ -112,6 +114,16 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer ledger.Close()
+	defer metrics.Pool("worker", db.DB.DB, db.Away)()
+	defer metrics.Pool("worker ledger", ledger.DB.DB, ledger.Away)()
+	// The observer keeps a connection for its lock; however few the others
+	// have, it must not be one of theirs.
+	scene, err := openPostgres(cfg, "worker observer")
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer scene.Close()
+	scene.SetMaxOpenConns(2)
 	tasks, err := openQueue(cfg)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
@@ -130,7 +142,8 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 
 	waker := worker.NewWaker(db, tasks, log)
 	janitor := worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log)
-	intake := worker.NewIntake(db, tasks)
+	intake := worker.NewIntake(db, tasks).Counted(metrics)
+	observer := worker.NewObserver(scene, tasks, metrics, log)
 
 	checks := health.New(
 		health.Check{Name: "postgres", Needed: true, Run: db.PingContext},
@@ -143,6 +156,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		running.Go(func() { recoverer.Run(roles) })
 		running.Go(func() { waker.Run(roles) })
 		running.Go(func() { janitor.Run(roles) })
+		running.Go(func() { observer.Run(roles) })
 		if cfg.Backfill > 0 {
 			running.Go(func() { worker.NewBackfiller(cfg.Backfill, db, api, intake, log).Run(roles) })
 		}

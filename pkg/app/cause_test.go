@@ -54,7 +54,7 @@ func TestTheCauseOfARefusalIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		before := p.refusals(c.cause, "a")
+		before := p.refusals(c.cause)
 		p.eventually(c.cause+": "+c.text, func() bool {
 			got := p.post(endpoint+"/slug-a", c.signature, c.body)
 			if got.status == 400 && got.body != refused {
@@ -62,16 +62,16 @@ func TestTheCauseOfARefusalIsFound(t *testing.T) {
 			}
 			return got.status == 400 &&
 				p.rows(`"restaurantId" = 'a' AND "lastError" LIKE '%' || $1 || '%'`, c.text) != "0" &&
-				p.refusals(c.cause, "a") > before
+				p.refusals(c.cause) > before
 		})
 	}
 }
 
-// refusals reads the counter of one cause and restaurant.
-func (p *product) refusals(cause, restaurant string) float64 {
+// refusals reads the counter of one cause.
+func (p *product) refusals(cause string) float64 {
 	p.Helper()
 	var m dto.Metric
-	if err := p.metrics.Failures.WithLabelValues(cause, restaurant).Write(&m); err != nil {
+	if err := p.metrics.Failures.WithLabelValues(cause).Write(&m); err != nil {
 		p.Fatal(err)
 	}
 	return m.Counter.GetValue()

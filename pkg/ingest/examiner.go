@@ -102,7 +102,7 @@ func (x *examiner) report(d *delivery, why cause) {
 	if why.detail != "" {
 		d.reason += ": " + why.detail
 	}
-	x.metrics.Failures.WithLabelValues(why.name, restaurant).Inc()
+	x.metrics.Refused(why.name, restaurant)
 	result := "verification_failed"
 	if d.status == event.NoConfig {
 		result = "no_config"

@@ -96,7 +96,10 @@ func (h *handler) receive(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), answerTimeout)
 	defer cancel()
-	if err := h.verify(ctx, d); err != nil {
+	verifying := time.Now()
+	err = h.verify(ctx, d)
+	h.metrics.VerifySeconds.Observe(time.Since(verifying).Seconds())
+	if err != nil {
 		return h.unavailable(c, d, err)
 	}
 	if d.status != event.Processing {

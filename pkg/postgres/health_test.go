@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tillhook/db"
 	"tillhook/pkg/devstack"
+	"tillhook/pkg/event"
 	"tillhook/pkg/postgres"
 )
 
@@ -115,5 +118,80 @@ func TestTheSchemaIsTheOneThatIsNeeded(t *testing.T) {
 	exec(t, d, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (90000, true)`)
 	if err := d.CheckSchema(ctx); err != nil {
 		t.Errorf("a newer schema: %v", err)
+	}
+}
+
+// The observer's reading costs little, however much waits.
+func TestStateIsReadFromIndexes(t *testing.T) {
+	t.Parallel()
+	d := backlogged(t, 50_000)
+	exec(t, d, `INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType")
+		SELECT 'r', 'o' || n, 'new' || 50001 - n, now(), 'x' FROM generate_series(1, 1000) n`) // the oldest
+	exec(t, d, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r')`)
+	exec(t, d, `INSERT INTO "RestaurantPaymentConfig" (id, "restaurantId", "webhookSecret", "webhookSecretSetAt") VALUES ('c', 'r', 'whsec_x', now() - interval '100 days')`)
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency, "createdAt") SELECT 'o' || n, 'r', 1, 'eur', now() - n * interval '10 hours' FROM generate_series(1, 4) n`)
+	exec(t, d, `UPDATE "WebhookEvent" SET status = 'FAILED', "processedAt" = now() WHERE id IN ('new1', 'new2')`)
+	exec(t, d, `DROP TABLE "WebhookEvent_`+get[string](t, d, `SELECT to_char(date_trunc('week', now() AT TIME ZONE 'UTC') + interval '7 days', 'YYYYMMDD')`)+`"`)
+	exec(t, d, `VACUUM "WebhookEvent"`)
+	reads(t, "state_read", explain(t, d, db.Query("state_read"), event.MaxCounted, 90000), 8000)
+	got, err := d.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The newest of those that wait for nothing is the 49000th.
+	if age := got.BacklogAge(); age < 48*time.Second || age > 3*time.Minute {
+		t.Errorf("the backlog is %s old", age)
+	}
+	if days := int(got.SecretAge().Hours() / 24); days != 100 {
+		t.Errorf("the secret is %d days old", days)
+	}
+	if got.Success == nil {
+		t.Error("no success")
+	}
+	got.At, got.Oldest, got.OldestSecret, got.Success = time.Time{}, nil, nil, nil
+	want := event.State{Unfinished: 49_998, Waiting: 1000, Failed: 2, Pending: 4, Stuck: 2, MissingWeeks: 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// A restaurant's rhythm is found by skipping from hour to hour, and not by
+// reading what was delivered in them.
+func TestARhythmIsReadByTheHour(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	// Ten days, noon to midnight, a delivery every four seconds, the last one 8 h ago.
+	exec(t, d, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r')`)
+	exec(t, d, `INSERT INTO "RestaurantPaymentConfig" (id, "restaurantId", "webhookSecret") VALUES ('c', 'r', 'whsec_x')`)
+	exec(t, d, `INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "dedupeKey")
+		SELECT 'e' || at, 'x', 'COMPLETED', 'r', '', at, at, 'e' || at
+		FROM generate_series(0, 9) day, LATERAL (SELECT date_trunc('hour', now()) - interval '8 hours' - day * interval '1 day' - s * interval '4 s' AS at
+			FROM generate_series(0, 10799) s) x`)
+	exec(t, d, `ANALYZE "WebhookEvent"`)
+	steps := explain(t, d, db.Query("rhythm_read"), "r")
+	reads(t, "rhythm_read", steps, 6000)
+	got, _, err := d.Rhythm(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Hours < 120 || got.Hours > 131 || got.Longest.Round(time.Hour) != 12*time.Hour || got.Usual > 13*time.Hour {
+		t.Errorf("%+v", got)
+	}
+	quiet, err := d.Quiet(t.Context(), 6*time.Hour)
+	if diff := cmp.Diff(map[string]time.Time{"r": got.Last}, quiet); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if none, err := d.Quiet(t.Context(), 10*time.Hour); err != nil || len(none) != 0 {
+		t.Errorf("quiet for ten hours: %v, %v", none, err)
+	}
+	started := time.Now()
+	for range 10 {
+		if _, _, err := d.Rhythm(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%s each", time.Since(started)/10)
+	if empty, _, err := d.Rhythm(t.Context(), "nobody"); err != nil || empty != (event.Rhythm{}) {
+		t.Errorf("of nobody: %+v, %v", empty, err)
 	}
 }

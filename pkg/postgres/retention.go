@@ -102,14 +102,24 @@ func (d *DB) Sweep(ctx context.Context, before time.Time, limit int) (event.Swep
 
 // Alone does work unless another process is at it, and reports whether it did.
 func (d *DB) Alone(ctx context.Context, work func(context.Context) error) (did bool, err error) {
+	return d.alone(ctx, "tillhook_janitor", work)
+}
+
+// Watch is Alone for whoever observes.
+func (d *DB) Watch(ctx context.Context, work func(context.Context) error) (did bool, err error) {
+	return d.alone(ctx, "tillhook_observer", work)
+}
+
+// alone keeps a connection for as long as work takes: its lock ends with it.
+func (d *DB) alone(ctx context.Context, role string, work func(context.Context) error) (did bool, err error) {
 	conn, err := d.Conn(ctx)
 	if err != nil {
-		return false, fmt.Errorf("connecting for the janitor's lock: %w", err)
+		return false, fmt.Errorf("connecting for the lock %s: %w", role, err)
 	}
 	defer conn.Close()
-	if err := conn.QueryRowContext(ctx, db.Query("partition_alone")).Scan(&did); err != nil || !did {
+	if err := conn.QueryRowContext(ctx, db.Query("alone"), role).Scan(&did); err != nil || !did {
 		if err != nil {
-			err = fmt.Errorf("taking the janitor's lock: %w", err)
+			err = fmt.Errorf("taking the lock %s: %w", role, err)
 		}
 		return false, err
 	}
@@ -117,6 +127,6 @@ func (d *DB) Alone(ctx context.Context, work func(context.Context) error) (did b
 	// ctx may have ended. A connection that is lost has lost the lock, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_, _ = conn.ExecContext(ctx, db.Query("partition_alone_end"))
+	_, _ = conn.ExecContext(ctx, db.Query("alone_end"), role)
 	return true, err
 }

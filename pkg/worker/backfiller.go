@@ -107,6 +107,7 @@ func (b *Backfiller) turn(ctx context.Context, t event.Backfill) {
 		}
 		return
 	}
+	b.intake.count(event.Backfilled, tally, err)
 	fault := ""
 	if err != nil {
 		fault = err.Error()

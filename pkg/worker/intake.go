@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/telemetry"
 )
 
 // Archive keeps events.
@@ -46,11 +47,30 @@ func (t *Tally) Add(b Tally) {
 // ingest stores deliveries: once, and then it is queued.
 type Intake struct {
 	archive Archive
-	queue   Enqueuer // nil leaves queuing to the recoverer
+	queue   Enqueuer           // nil leaves queuing to the recoverer
+	metrics *telemetry.Metrics // nil counts nothing
 }
 
 // NewIntake makes one.
 func NewIntake(a Archive, q Enqueuer) *Intake { return &Intake{archive: a, queue: q} }
+
+// Counted makes the intake count what it takes.
+func (in *Intake) Counted(m *telemetry.Metrics) *Intake {
+	return &Intake{archive: in.archive, queue: in.queue, metrics: m}
+}
+
+// count counts what became of events that Stripe told of, or that it didn't.
+func (in *Intake) count(source event.Source, t Tally, err error) {
+	if in.metrics == nil {
+		return
+	}
+	for result, n := range map[string]int{"new": t.New, "known": t.Known, "foreign": t.Foreign, "unreadable": t.Unreadable} {
+		in.metrics.Asked.WithLabelValues(string(source), result).Add(float64(n))
+	}
+	if err != nil {
+		in.metrics.AskFailures.WithLabelValues(string(source)).Inc()
+	}
+}
 
 // Sort tells which of the events are new, and readies those to be stored for
 // the restaurant. It changes nothing.

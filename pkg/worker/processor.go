@@ -118,6 +118,7 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 		result, level = "failed", slog.LevelError
 	}
 	p.metrics.Attempts.WithLabelValues(result).Inc()
+	p.measure(a, r)
 	attrs := []slog.Attr{
 		slog.String("result", result), slog.String("id", a.ID),
 		slog.Int("attempt", a.Number), slog.Float64("ms", float64(time.Since(started).Microseconds())/1000),
@@ -131,6 +132,21 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	}
 	p.log.LogAttrs(ctx, level, "attempt", attrs...)
 	return r.Err
+}
+
+// measure counts what an attempt has changed.
+func (p *Processor) measure(a event.Attempt, r order.Result) {
+	if r.Err == nil && r.Outcome != "" && !a.OccurredAt.IsZero() {
+		p.metrics.Settled.Observe(time.Since(a.OccurredAt).Seconds())
+	}
+	if t := r.Transition; t != nil {
+		if t.OrderFrom != t.OrderTo {
+			p.metrics.Orders.WithLabelValues(string(t.OrderTo)).Inc()
+		}
+		if t.PaymentFrom != t.PaymentTo {
+			p.metrics.Payments.WithLabelValues(string(t.PaymentTo)).Inc()
+		}
+	}
 }
 
 // work reads the event together with others, decodes it on its own, and settles

@@ -85,6 +85,7 @@ func (r *Reconciler) reconcile(ctx context.Context, p event.Pending) {
 	if ctx.Err() != nil {
 		return // after the lease, another look
 	}
+	r.intake.count(event.Reconciled, tally, err)
 	finding := answer.Says
 	if err != nil {
 		finding = err.Error()
