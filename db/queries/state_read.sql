@@ -1,6 +1,7 @@
 -- How everything stands. Each part is found in an index or is bounded by $1
--- rows in its order; an order is stuck after $2 seconds. What waits for a payment is looked
--- up by a subquery for each row: a join would begin with all that waits.
+-- rows in its order; an order is stuck after $2 seconds. What waits for a
+-- payment is looked up by a subquery for each row: a join would begin with all
+-- that waits.
 SELECT now() AS at,
     (SELECT count(*) FROM (SELECT FROM "WebhookEvent" e WHERE e.status = 'PROCESSING' ORDER BY e."createdAt", e.id LIMIT $1) AS part) AS unfinished,
     (SELECT e."createdAt" FROM "WebhookEvent" e

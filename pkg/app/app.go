@@ -70,6 +70,11 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	if err != nil {
 		return errors.Join(fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err), l.Close())
 	}
+	tracer, err := telemetry.NewTracer(ctx, cfg.OTLPEndpoint, "ingest", log)
+	if err != nil {
+		return errors.Join(fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err), l.Close())
+	}
+	defer tracer.Close()
 	directory := ingest.NewDirectory(lookups, ring, log)
 	checks := health.New(
 		health.Check{Name: "postgres", Needed: true, Run: lookups.PingContext},
@@ -85,7 +90,7 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 			Scan:           stripe.Scan,
 		},
 		Store: db, Queue: tasks, Lookup: lookups, Health: lookups, Uses: lookups,
-		Directory: directory, Ready: checks.Ready, Metrics: metrics, Log: log,
+		Directory: directory, Ready: checks.Ready, Metrics: metrics, Log: log, Tracer: tracer,
 		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
 	})
 	log.Info("listening", "addr", l.Addr().String())
@@ -135,7 +140,12 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	}
 	api := openAPI(cfg, db, ring, log)
 	defer api.Close()
-	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log)
+	tracer, err := telemetry.NewTracer(ctx, cfg.OTLPEndpoint, "worker", log)
+	if err != nil {
+		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	defer tracer.Close()
+	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log).Traced(tracer)
 	recoverer := worker.NewRecoverer(worker.RecovererConfig{
 		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
 	}, db, tasks, metrics, log)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
@@ -32,6 +33,7 @@ type Config struct {
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"256" for:"worker" doc:"Tasks at a time; they share transactions of up to 256 events."`
+	OTLPEndpoint   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" for:"ingest, worker" doc:"Where traces go, by OTLP over HTTP, such as http://collector:4318; OTEL_TRACES_SAMPLER says how many. Empty: nowhere."`
 	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
 	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
 	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`
@@ -140,6 +142,10 @@ func (c Config) check(role Role) (faults Faults) {
 	want(c.StripeAPIRate > 0, "STRIPE_API_RATE", "want a positive number")
 	err := stripe.CheckBase(c.StripeAPIBase)
 	want(err == nil, "STRIPE_API_BASE", "%v", err)
+	if c.OTLPEndpoint != "" {
+		u, err := url.Parse(c.OTLPEndpoint)
+		want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "OTEL_EXPORTER_OTLP_ENDPOINT", "want http://host:port")
+	}
 	if c.MetricsAddr != "" {
 		_, _, err := net.SplitHostPort(c.MetricsAddr)
 		want(err == nil, "METRICS_ADDR", "want host:port")

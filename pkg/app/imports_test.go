@@ -67,6 +67,7 @@ var importers = map[string][]string{
 	// bench reads from /proc what each process uses.
 	"github.com/prometheus/procfs": {"pkg/bench"},
 	"github.com/prometheus":        {"pkg/telemetry", "pkg/app"},
+	"go.opentelemetry.io/otel":     {"pkg/telemetry"},
 	"github.com/hashicorp":         {"pkg/ingest"},
 	"github.com/google/uuid":       {"pkg/ingest", "pkg/worker"},
 	"golang.org/x":                 {"pkg/ingest", "pkg/stripe", "pkg/app", "pkg/app/dev", "pkg/bench", "pkg/bench/reference"},

@@ -63,6 +63,7 @@ type Hints struct {
 type Ref struct {
 	ID         string
 	OccurredAt time.Time
+	Trace      string // the trace in which it came, as W3C's traceparent; "" for none
 }
 
 // Record is a delivery on its way into the "WebhookEvent" table.
@@ -79,6 +80,7 @@ type Record struct {
 	LastError       string
 	SignedWith      string // SignedCurrent or SignedPrevious, "" if unverified or not delivered
 	Source          Source // "" is Webhook
+	Trace           string // as in Ref; not stored
 }
 
 // Which of a restaurant's secrets verified a delivery.
@@ -88,7 +90,7 @@ const (
 )
 
 // Ref is the reference under which the record is found once it is stored.
-func (r Record) Ref() Ref { return Ref{ID: r.ID, OccurredAt: r.OccurredAt} }
+func (r Record) Ref() Ref { return Ref{ID: r.ID, OccurredAt: r.OccurredAt, Trace: r.Trace} }
 
 // Stored is a verified event as the worker reads it back.
 type Stored struct {

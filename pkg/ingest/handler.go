@@ -62,6 +62,7 @@ type handler struct {
 	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
 	metrics   *telemetry.Metrics
 	log       *slog.Logger
+	tracer    *telemetry.Tracer
 	now       func() time.Time
 }
 
@@ -96,10 +97,9 @@ func (h *handler) receive(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), answerTimeout)
 	defer cancel()
-	verifying := time.Now()
-	err = h.verify(ctx, d)
-	h.metrics.VerifySeconds.Observe(time.Since(verifying).Seconds())
-	if err != nil {
+	ctx, span := h.tracer.Start(ctx, "delivery", "")
+	defer func() { span.End(err) }()
+	if err = h.timedVerify(ctx, d); err != nil {
 		return h.unavailable(c, d, err)
 	}
 	if d.status != event.Processing {
@@ -109,11 +109,33 @@ func (h *handler) receive(c echo.Context) error {
 	if err != nil {
 		return h.unavailable(c, d, err)
 	}
-	stored, err := h.writer.commit(ctx, record)
+	record.Trace = span.Parent()
+	span.Set("event", record.ProviderEventID)
+	span.Set("type", record.Type)
+	span.Set("restaurant", record.RestaurantID)
+	stored, err := h.commit(ctx, record)
 	if err != nil {
 		return h.unavailable(c, d, err)
 	}
 	return h.accept(c, d, record, stored, started)
+}
+
+// commit waits until the record is committed, and reports whether it is new.
+func (h *handler) commit(ctx context.Context, r event.Record) (bool, error) {
+	ctx, span := h.tracer.Start(ctx, "commit delivery", "")
+	stored, err := h.writer.commit(ctx, r)
+	span.End(err)
+	return stored, err
+}
+
+// timedVerify is verify, measured.
+func (h *handler) timedVerify(ctx context.Context, d *delivery) error {
+	started := time.Now()
+	ctx, span := h.tracer.Start(ctx, "verify", "")
+	err := h.verify(ctx, d)
+	span.End(err)
+	h.metrics.VerifySeconds.Observe(time.Since(started).Seconds())
+	return err
 }
 
 // verify finds the secret that signed the body. The restaurant whose secret it

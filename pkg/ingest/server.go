@@ -18,8 +18,8 @@ import (
 	"tillhook/pkg/telemetry"
 )
 
-// Config is what a Server is made of; every field is required but
-// Now and the lists of addresses.
+// Config is what a Server is made of; every field is required but Tracer, Now
+// and the lists of addresses.
 type Config struct {
 	Format    Format
 	Store     Store
@@ -31,7 +31,8 @@ type Config struct {
 	Ready     func(context.Context) bool // whether what a 200 needs is there
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
-	Now       func() time.Time // default time.Now
+	Tracer    *telemetry.Tracer // nil for none
+	Now       func() time.Time  // default time.Now
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	AllowedSenders []netip.Prefix // none: everyone may call, the signature decides
@@ -73,7 +74,7 @@ func NewServer(cfg Config) *Server {
 		format: cfg.Format, directory: cfg.Directory, resolver: newResolver(cfg.Directory, cfg.Lookup),
 		writer:   newWriter(cfg.Store, cfg.Queue, cfg.Metrics, cfg.Log),
 		failures: newFailures(), allowed: cfg.AllowedSenders,
-		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
+		metrics: cfg.Metrics, log: cfg.Log, tracer: cfg.Tracer, now: cfg.Now,
 	}
 	h.examiner, h.uses = newExaminer(h), newUses(cfg.Uses, cfg.Log)
 	health := &healthHandler{health: cfg.Health, ready: cfg.Ready}

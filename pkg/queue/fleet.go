@@ -131,7 +131,7 @@ func attemptOf(ctx context.Context, task *asynq.Task) (event.Attempt, error) {
 	if err := json.Unmarshal(task.Payload(), &p); err != nil || p.ID == "" {
 		return event.Attempt{}, event.Permanent(errors.New("the task's payload is not a reference to an event"))
 	}
-	ref := event.Ref{ID: p.ID}
+	ref := event.Ref{ID: p.ID, Trace: p.Trace}
 	if p.OccurredAt != nil {
 		ref.OccurredAt = time.Unix(*p.OccurredAt, 0)
 	}

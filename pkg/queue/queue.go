@@ -99,6 +99,7 @@ func (q *Queue) Ping(ctx context.Context) error {
 type payload struct {
 	ID         string `json:"id"`
 	OccurredAt *int64 `json:"occurredAt,omitempty"` // unix seconds, names the event's partition
+	Trace      string `json:"trace,omitempty"`      // the trace that the work belongs to
 }
 
 // Enqueue makes the event's task, whose id is the event's: one that is there
@@ -110,7 +111,7 @@ func (q *Queue) Enqueue(ctx context.Context, ref event.Ref, eventType string) er
 
 func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (made bool, err error) {
 	at := ref.OccurredAt.Unix()
-	body, err := json.Marshal(payload{ref.ID, &at})
+	body, err := json.Marshal(payload{ref.ID, &at, ref.Trace})
 	if err != nil {
 		return false, fmt.Errorf("encoding task %s: %w", ref.ID, err)
 	}

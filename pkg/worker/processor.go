@@ -66,6 +66,7 @@ type Processor struct {
 	follower *Follower
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
+	tracer   *telemetry.Tracer
 	reader   *batch.Batcher[event.Attempt, event.Stored]
 	applier  *batch.Batcher[order.Work, order.Result]
 	closing  chan struct{} // ends a rest
@@ -79,6 +80,13 @@ func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metric
 	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
 	p.reader = batch.New(batch.Config[event.Attempt, event.Stored]{Work: p.read, Split: split, MaxItems: maxBatch})
 	p.applier = batch.New(batch.Config[order.Work, order.Result]{Work: p.settle, Split: split, MaxItems: maxBatch})
+	return p
+}
+
+// Traced makes the processor go on with the traces that events came in, before
+// it runs.
+func (p *Processor) Traced(t *telemetry.Tracer) *Processor {
+	p.tracer = t
 	return p
 }
 
@@ -102,6 +110,7 @@ func (p *Processor) Close() {
 // for the queue: nil, permanent, unavailable, or one that is worth a retry.
 func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	started := time.Now()
+	ctx, span := p.tracer.Start(ctx, "event", a.Trace)
 	r, err := p.work(ctx, a)
 	if err != nil {
 		r.Err = p.settleFault(ctx, a, err)
@@ -117,6 +126,9 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 	case event.IsPermanent(r.Err) || a.Last:
 		result, level = "failed", slog.LevelError
 	}
+	span.Set("id", a.ID)
+	span.Set("result", result)
+	span.End(r.Err)
 	p.metrics.Attempts.WithLabelValues(result).Inc()
 	p.measure(a, r)
 	attrs := []slog.Attr{
@@ -153,7 +165,9 @@ func (p *Processor) measure(a event.Attempt, r order.Result) {
 // it together with others: while one batch is in its transaction, the next one
 // is decoded.
 func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, error) {
-	e, err := p.reader.Do(ctx, a)
+	reading, span := p.tracer.Start(ctx, "read event", "")
+	e, err := p.reader.Do(reading, a)
+	span.End(err)
 	if err != nil || e.ID == "" {
 		return order.Result{}, err
 	}
@@ -162,7 +176,10 @@ func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, er
 		return p.follow(ctx, a, e)
 	}
 	c, err := p.decode.Read(e)
-	return p.applier.Do(ctx, order.Work{Attempt: a, Entry: order.NewEntry(e, c), Err: err})
+	settling, span := p.tracer.Start(ctx, "commit order", "")
+	r, fault := p.applier.Do(settling, order.Work{Attempt: a, Entry: order.NewEntry(e, c), Err: err})
+	span.End(fault)
+	return r, fault
 }
 
 // follow settles a thin event. What can't be mended, or not within the event's
