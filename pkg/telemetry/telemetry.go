@@ -28,7 +28,7 @@ type Metrics struct {
 	Enqueued        prometheus.Counter
 	EnqueueFailures prometheus.Counter // left to the recoverer
 
-	Attempts    *prometheus.CounterVec // by result: applied, no_change, ignored, done_before, waiting, failed, error
+	Attempts    *prometheus.CounterVec // by result: applied, no_change, ignored, done_before, waiting, failed, unavailable
 	ApplyEvents prometheus.Histogram   // events per worker transaction
 	Settled     prometheus.Histogram   // seconds from Stripe's "created" to worked off
 	Orders      *prometheus.CounterVec // changes of orders, by the new status
@@ -66,7 +66,7 @@ func NewMetrics() *Metrics {
 	states := newStates()
 	r.MustRegister(states)
 	rows := prometheus.ExponentialBuckets(1, 2, 9) // 1 … 256
-	return &Metrics{
+	m := &Metrics{
 		Registry:      r,
 		Deliveries:    byResult("deliveries_total", "Webhook deliveries by result."),
 		CommitRows:    histogram("commit_rows", "Rows stored per commit.", rows),
@@ -96,6 +96,32 @@ func NewMetrics() *Metrics {
 			Help: "Weeks of events past retention that are kept for the unfinished ones in them."}),
 		Swept:  counter("events_swept_total", "Finished events of absurd times that the janitor has deleted."),
 		states: states,
+	}
+	m.begin()
+	return m
+}
+
+// begin sets counters to zero: one that appears with its first count has, to
+// Prometheus, never increased.
+func (m *Metrics) begin() {
+	for _, v := range []struct {
+		counter *prometheus.CounterVec
+		values  []string
+	}{
+		{m.Deliveries, []string{"accepted", "duplicate", "verification_failed", "no_config", "limited", "forbidden", "too_large", "broken_off", "unavailable"}},
+		{m.Attempts, []string{"applied", "no_change", "ignored", "done_before", "waiting", "failed", "unavailable"}},
+		{m.Failures, []string{"unknown"}},
+		{m.failedAt, []string{""}},
+		{m.Orders, []string{"PAID", "REFUNDED"}},
+		{m.Payments, []string{"COMPLETED", "REVIEW"}},
+		{m.AskFailures, []string{"backfill", "reconcile"}},
+	} {
+		for _, value := range v.values {
+			v.counter.WithLabelValues(value)
+		}
+	}
+	for _, source := range []string{"backfill", "reconcile"} {
+		m.Asked.WithLabelValues(source, "new")
 	}
 }
 
