@@ -27,6 +27,7 @@ type desk struct {
 	*testing.T
 	url, keys string
 	db        *postgres.DB
+	env       []string // more of the environment
 	said      strings.Builder
 	secrets   []string // that nothing may tell
 }
@@ -71,7 +72,7 @@ func (d *desk) run(stdin string, args ...string) (out string, code int) {
 	d.Helper()
 	var stdout, stderr bytes.Buffer
 	err := app.Ops(d.Context(), app.Process{
-		Args: args, Env: []string{"DATABASE_URL=" + d.url, "PAYMENT_CONFIG_ENC_KEY=" + d.keys, "USER=anna"},
+		Args: args, Env: append([]string{"DATABASE_URL=" + d.url, "PAYMENT_CONFIG_ENC_KEY=" + d.keys, "USER=anna"}, d.env...),
 		Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr,
 	})
 	out = stdout.String() + stderr.String()
