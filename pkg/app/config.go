@@ -24,18 +24,20 @@ import (
 // is secret prints as such.
 type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
-	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker, ops doctor" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
-	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
+	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker, admin, ops doctor" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
+	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, admin, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
 	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, /livez and /readyz, the last with each check, such as 127.0.0.1:9090. Empty: none."`
-	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
+	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest, admin" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
+	AdminAddr      string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:3001" for:"admin" doc:"Private address of the panel. Its cookies need TLS, unless this is the machine itself and APP_ENV is development."`
+	IngestURL      string        `env:"INGEST_URL" envDefault:"http://127.0.0.1:3000" for:"admin" doc:"Where the panel sends its test events: the ingest endpoint, without the path."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"256" for:"worker" doc:"Tasks at a time; they share transactions of up to 256 events."`
 	OTLPEndpoint   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" for:"ingest, worker" doc:"Where traces go, by OTLP over HTTP, such as http://collector:4318; OTEL_TRACES_SAMPLER says how many. Empty: nowhere."`
-	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
-	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
+	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, admin, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
+	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, admin, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
 	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`
 	Reconcile      time.Duration `env:"RECONCILE_INTERVAL" envDefault:"15m" for:"worker" doc:"How often Stripe is asked about an order that stays unpaid, at first. 0: never."`
 	ReconcileAfter time.Duration `env:"RECONCILE_AFTER" envDefault:"60m" for:"worker" doc:"How long an order may wait for its payment before Stripe is asked about it."`
@@ -56,6 +58,7 @@ type Role struct {
 var (
 	RoleIngest = Role{Name: "ingest", Redis: true, Secret: true}
 	RoleWorker = Role{Name: "worker", Redis: true, Secret: true}
+	RoleAdmin  = Role{Name: "admin", Redis: true, Secret: true}
 	RoleOps    = Role{Name: "ops"}
 )
 
@@ -146,6 +149,10 @@ func (c Config) check(role Role) (faults Faults) {
 		u, err := url.Parse(c.OTLPEndpoint)
 		want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "OTEL_EXPORTER_OTLP_ENDPOINT", "want http://host:port")
 	}
+	_, _, err = net.SplitHostPort(c.AdminAddr)
+	want(err == nil, "ADMIN_ADDR", "want host:port")
+	u, err := url.Parse(c.IngestURL)
+	want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "INGEST_URL", "want http://host:port or https://host")
 	if c.MetricsAddr != "" {
 		_, _, err := net.SplitHostPort(c.MetricsAddr)
 		want(err == nil, "METRICS_ADDR", "want host:port")

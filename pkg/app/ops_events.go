@@ -49,11 +49,7 @@ func (f *eventFlags) filter(now time.Time, ids []string) (postgres.EventFilter, 
 	if f.limit < 1 {
 		return out, misuse("--limit: want a positive number")
 	}
-	// _ and % mean something in the pattern, and _ stands in many types.
-	out.Type = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.eventType)
-	if beginning, ok := strings.CutSuffix(out.Type, "*"); ok {
-		out.Type = beginning + "%"
-	}
+	out.Type = typePattern(f.eventType)
 	var err error
 	if out.Since, err = pointInTime("--since", f.since, now); err != nil {
 		return out, err

@@ -37,7 +37,7 @@ func Run(ctx context.Context, p app.Process) error {
 	var o options
 	root := &cobra.Command{
 		Use: "dev", Short: "Run the whole product here and play payments through it", Args: cobra.NoArgs,
-		Long: "Runs ingest and worker in one process, on DATABASE_URL and REDIS_URL if they are\n" +
+		Long: "Runs the services in one process, on DATABASE_URL and REDIS_URL if they are\n" +
 			"set, otherwise on a Postgres and a Redis that it starts. It makes three restaurants\n" +
 			"and thirty orders, posts signed Stripe events for them to its own endpoint, and\n" +
 			"shows the orders as they move. Then it keeps running until Ctrl-C.",
@@ -104,23 +104,29 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	base := "http://" + listener.Addr().String()
+	cfg.IngestURL = base
+	desk, err := openPanel(ctx, cfg, db, home)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	say("Log        %s", logFile.Name())
 
 	log := telemetry.NewLogger(logFile, cfg.AppEnv)
-	return withProduct(ctx, cfg, log, listener, func(ctx context.Context) error {
-		return playAndServe(ctx, p, o, cfg, db, "http://"+listener.Addr().String())
+	return withProduct(ctx, cfg, log, listener, desk.listener, func(ctx context.Context) error {
+		return playAndServe(ctx, p, o, cfg, db, base, desk)
 	})
 }
 
-// withProduct runs ingest and worker around f. The first of the three that
+// withProduct runs ingest, worker and panel around f. The first of them that
 // ends, ends the others.
-func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l net.Listener, f func(context.Context) error) error {
+func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l, forPanel net.Listener, f func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	metrics := telemetry.NewMetrics()
 	cfg.MetricsAddr = "" // one process, one registry: nobody could tell the two apart
 	var running sync.WaitGroup
-	var ingestErr, workerErr error
+	var ingestErr, workerErr, adminErr error
 	running.Go(func() {
 		defer stop()
 		ingestErr = app.RunIngest(ctx, cfg, log, metrics, l)
@@ -129,13 +135,17 @@ func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l net.Li
 		defer stop()
 		workerErr = app.RunWorker(ctx, cfg, log, metrics)
 	})
+	running.Go(func() {
+		defer stop()
+		adminErr = app.RunAdmin(ctx, cfg, log, forPanel)
+	})
 	err := f(ctx)
 	stop()
 	running.Wait()
-	return errors.Join(err, ingestErr, workerErr)
+	return errors.Join(err, ingestErr, workerErr, adminErr)
 }
 
-func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config, db *postgres.DB, base string) error {
+func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config, db *postgres.DB, base string, desk panel) error {
 	if err := waitReady(ctx, base); err != nil {
 		return err
 	}
@@ -156,7 +166,7 @@ func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config,
 	if o.once {
 		return nil
 	}
-	s.printGuide(p.Stdout)
+	s.printGuide(p.Stdout, desk)
 	<-ctx.Done()
 	fmt.Fprintln(p.Stdout, "\n  stopping …")
 	return nil

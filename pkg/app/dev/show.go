@@ -202,11 +202,13 @@ func (s *show) late(timeout time.Duration) error {
 	return errors.New(text)
 }
 
-func (s *show) printGuide(w io.Writer) {
+func (s *show) printGuide(w io.Writer, desk panel) {
 	fmt.Fprintf(w, "\n  Running. Ctrl-C stops it and keeps the data.\n\n")
 	fmt.Fprintf(w, "  %-11s%s%s\n", "endpoint", s.base, webhooks)
 	fmt.Fprintf(w, "  %-11s%s/health\n", "health", s.base)
 	fmt.Fprintf(w, "  %-11s%s/api/health/webhooks\n", "", s.base)
+	fmt.Fprintf(w, "  %-11s%s\n", "panel", desk.url())
+	fmt.Fprintf(w, "  %-11ssign in as %s with the password %s\n", "", desk.email, desk.password)
 	fmt.Fprintf(w, "\n  signing secrets, for a test-mode endpoint or the Stripe CLI:\n")
 	for _, r := range s.restaurants {
 		fmt.Fprintf(w, "  %-20s %s\n", r.slug, r.secret)

@@ -1,0 +1,3 @@
+-- What is unfinished; beyond $1 nobody counts.
+SELECT count(*) AS backlog, coalesce(extract(epoch FROM now() - min(b."createdAt")), 0) AS "oldestSeconds", now() AS "readAt"
+FROM (SELECT e."createdAt" FROM "WebhookEvent" e WHERE e.status = 'PROCESSING' ORDER BY e."createdAt", e.id LIMIT $1) AS b

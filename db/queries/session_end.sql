@@ -1,0 +1,1 @@
+DELETE FROM "OperatorSession" WHERE "tokenHash" = $1

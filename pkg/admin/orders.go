@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/order"
+)
+
+// stuckAfter is how long a customer takes at the most, as a rule.
+const stuckAfter = 30 * time.Minute
+
+var orderStatuses = []string{string(order.PaymentPending), string(order.PaymentFailed), string(order.Expired),
+	string(order.Paid), string(order.Refunded)}
+
+type ordersView struct {
+	ID, Status, Restaurant, Fault string
+	Stuck                         bool
+	Statuses                      []string
+	Page                          OrderPage
+	NextURL                       string
+}
+
+func (s *Server) orderList(c echo.Context) error {
+	get := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
+	view := ordersView{ID: get("id"), Status: get("status"), Restaurant: get("restaurant"), Stuck: get("stuck") != "", Statuses: orderStatuses}
+	if view.ID != "" {
+		return c.Redirect(http.StatusSeeOther, root+"/orders/"+url.PathEscape(view.ID))
+	}
+	search := OrderSearch{Status: view.Status, Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize}
+	if view.Stuck {
+		search.StuckFor = stuckAfter
+	}
+	found, err := s.Orders.ListOrders(c.Request().Context(), search)
+	if errors.Is(err, ErrNotFound) {
+		view.Fault, err = "There is no such restaurant.", nil
+	}
+	if err != nil {
+		return err
+	}
+	view.Page = found
+	if found.More {
+		last := found.Orders[len(found.Orders)-1]
+		view.NextURL = nextURL(c, Cursor{last.CreatedAt, last.ID})
+	}
+	return s.render(c, http.StatusOK, "orders", page{Title: "Orders", Content: view})
+}
+
+type orderView struct {
+	Story
+	Reconciles bool
+	Answer     *Reconciled
+}
+
+func (s *Server) orderDetail(c echo.Context) error { return s.showOrder(c, nil) }
+
+func (s *Server) showOrder(c echo.Context, answer *Reconciled) error {
+	story, err := s.Orders.Order(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	view := orderView{Story: story, Reconciles: story.Status == string(order.PaymentPending), Answer: answer}
+	return s.render(c, http.StatusOK, "order", page{Title: "Order " + story.ID, Content: view})
+}
+
+// reconcile asks Stripe, and shows what it says beside the order.
+func (s *Server) reconcile(c echo.Context) error {
+	answer, err := s.Orders.Reconcile(c.Request().Context(), signedIn(c).Email, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.showOrder(c, &answer)
+}

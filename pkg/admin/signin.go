@@ -1,0 +1,176 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/event"
+)
+
+const (
+	// Within throttleWindow so many tries are looked at. An account's limit lets
+	// somebody shut an operator out who knows the address; the command line is
+	// still there for them, and a guess a minute is not.
+	throttleWindow  = 15 * time.Minute
+	triesAtAddress  = 20
+	triesForAccount = 10
+
+	// passwordChecks is how many passwords are checked at a time: each takes
+	// 19 MiB and a core.
+	passwordChecks = 2
+
+	maxEmail, maxPassword = 254, 1024 // bytes; what is longer is nobody's
+)
+
+// wrongSignIn is said whatever was wrong.
+const wrongSignIn = "The address or the password is wrong."
+
+type signInForm struct{ Email, Next, Token, Error string }
+
+func (s *Server) signInPage(c echo.Context) error {
+	if _, err := s.who(c.Request().Context(), s.sessionToken(c), false); err == nil {
+		return c.Redirect(http.StatusSeeOther, ownPath(c.QueryParam("next")))
+	}
+	return s.signInForm(c, http.StatusOK, signInForm{Next: c.QueryParam("next")})
+}
+
+// signInForm shows the form with a token that is also in a cookie: another site
+// can make a browser send neither.
+func (s *Server) signInForm(c echo.Context, status int, f signInForm) error {
+	f.Token = newToken()
+	c.SetCookie(s.cookie("signin", f.Token, time.Hour))
+	return s.render(c, status, "signin", page{Title: "Sign in", Content: f})
+}
+
+func (s *Server) signIn(c echo.Context) error {
+	ctx := c.Request().Context()
+	f := signInForm{Email: strings.ToLower(strings.TrimSpace(c.FormValue("email"))), Next: c.FormValue("next")}
+	planted := s.readCookie(c, "signin")
+	if planted == "" || subtle.ConstantTimeCompare([]byte(planted), []byte(c.FormValue("csrf"))) != 1 {
+		f.Error = "The page was too old. Please try again."
+		return s.signInForm(c, http.StatusForbidden, f)
+	}
+	address, account := throttleKeys(c.RealIP(), f.Email)
+	tries, err := s.Accounts.TrySignIn(ctx, []string{address, account}, throttleWindow)
+	if err != nil {
+		return err
+	}
+	if wait := mustWait(tries, address); wait > 0 {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(wait))
+		f.Error = fmt.Sprintf("Too many tries. Please wait for %d minutes.", (wait+59)/60)
+		return s.signInForm(c, http.StatusTooManyRequests, f)
+	}
+	me, err := s.checkPassword(ctx, f.Email, c.FormValue("password"))
+	if errors.Is(err, event.ErrNoOperator) {
+		who, target := "unknown", "panel"
+		if me.ID != "" { // what was typed may be a password in the wrong field
+			who, target = me.Email, me.ID
+		}
+		if err := s.Audit.Record(ctx, who, "panel: sign-in refused", "", target, "from "+c.RealIP()); err != nil {
+			return err
+		}
+		f.Error = wrongSignIn
+		return s.signInForm(c, http.StatusUnauthorized, f)
+	}
+	if err != nil {
+		return err
+	}
+	token := newToken()
+	if err := s.Sessions.BeginSession(ctx, hashToken(token), me, longest, idle); errors.Is(err, event.ErrNoOperator) {
+		f.Error = wrongSignIn // it was changed in this very moment
+		return s.signInForm(c, http.StatusUnauthorized, f)
+	} else if err != nil {
+		return err
+	}
+	if err := errors.Join(s.Accounts.ForgiveSignIn(ctx, address, account),
+		s.Audit.Record(ctx, me.Email, "panel: sign in", "", me.ID, "from "+c.RealIP())); err != nil {
+		return err
+	}
+	c.SetCookie(s.cookie("signin", "", -time.Second))
+	c.SetCookie(s.cookie("session", token, longest))
+	return c.Redirect(http.StatusSeeOther, ownPath(f.Next))
+}
+
+// checkPassword answers ErrNoOperator for a wrong password, with the operator if
+// there is one. It takes as long for nobody as for somebody.
+func (s *Server) checkPassword(ctx context.Context, email, password string) (event.Operator, error) {
+	select {
+	case s.checks <- struct{}{}:
+		defer func() { <-s.checks }()
+	case <-ctx.Done():
+		return event.Operator{}, ctx.Err()
+	}
+	if len(email) > maxEmail || len(password) > maxPassword {
+		email, password = "", ""
+	}
+	me, err := s.Accounts.FindOperator(ctx, email)
+	if err != nil && !errors.Is(err, event.ErrNoOperator) {
+		return event.Operator{}, err
+	}
+	ok, checkErr := s.CheckPassword(cmp.Or(me.PasswordHash, s.NobodysPassword), password)
+	switch {
+	case err != nil:
+		return event.Operator{}, event.ErrNoOperator
+	case checkErr != nil:
+		return event.Operator{}, fmt.Errorf("checking the password of %s: %w", me.ID, checkErr)
+	case !ok:
+		return me, event.ErrNoOperator
+	}
+	return me, nil
+}
+
+// throttleKeys are under what a try counts. An IPv6 customer has a whole /64.
+func throttleKeys(ip, email string) (address, account string) {
+	if a, err := netip.ParseAddr(ip); err == nil && a.Unmap().Is6() {
+		p, _ := a.Prefix(64) // 64 fits
+		ip = p.String()
+	}
+	sum := sha256.Sum256([]byte(email)) // of one length, whatever was typed
+	return "address " + ip, "account " + hex.EncodeToString(sum[:16])
+}
+
+// mustWait is in how many seconds a try is looked at, 0 for now.
+func mustWait(tries []event.SignInTries, address string) (wait int) {
+	for _, t := range tries {
+		limit := triesForAccount
+		if t.Key == address {
+			limit = triesAtAddress
+		}
+		if t.Tries > limit {
+			wait = max(wait, t.Wait, 1)
+		}
+	}
+	return wait
+}
+
+func (s *Server) signOut(c echo.Context) error {
+	me := signedIn(c)
+	if err := s.Sessions.EndSession(c.Request().Context(), hashToken(s.sessionToken(c))); err != nil {
+		return err
+	}
+	if err := s.Audit.Record(c.Request().Context(), me.Email, "panel: sign out", "", me.ID, ""); err != nil {
+		return err
+	}
+	c.SetCookie(s.cookie("session", "", -time.Second))
+	return c.Redirect(http.StatusSeeOther, root+"/signin")
+}
+
+// ownPath is a path of the panel, whatever somebody put into a link.
+func ownPath(next string) string {
+	if next == root || strings.HasPrefix(next, root+"/") && !strings.ContainsAny(next, "\\\r\n") {
+		return next
+	}
+	return root
+}
