@@ -18,25 +18,16 @@ type auditView struct {
 }
 
 func (s *Server) auditList(c echo.Context) error {
-	ctx := c.Request().Context()
 	view := auditView{Restaurant: strings.TrimSpace(c.QueryParam("restaurant"))}
 	before, err := strconv.ParseInt(c.QueryParam("before"), 10, 64)
 	if err != nil || before < 0 {
 		before = 0
 	}
-	id := ""
-	if view.Restaurant != "" {
-		r, err := s.Settings.Restaurant(ctx, view.Restaurant)
-		if errors.Is(err, ErrNotFound) {
-			view.Fault = "There is no such restaurant."
-			return s.render(c, http.StatusNotFound, "audit", page{Title: "Audit", Content: view})
-		}
-		if err != nil {
-			return err
-		}
-		id = r.ID
+	view.Lines, err = s.Audit.AuditPage(c.Request().Context(), before, view.Restaurant, pageSize+1)
+	if errors.Is(err, ErrNotFound) {
+		view.Fault, err = "There is no such restaurant.", nil
 	}
-	if view.Lines, err = s.Audit.AuditPage(ctx, before, id, pageSize+1); err != nil {
+	if err != nil {
 		return err
 	}
 	if len(view.Lines) > pageSize {

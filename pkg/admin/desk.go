@@ -70,7 +70,9 @@ type Signer interface {
 
 // Audit is who did what.
 type Audit interface {
-	AuditPage(ctx context.Context, before int64, restaurantID string, limit int) ([]event.AuditLine, error)
+	// AuditPage reads lines before one, 0 for the newest, of a restaurant by its
+	// id or slug, "" for all. It answers ErrNotFound if there is none.
+	AuditPage(ctx context.Context, before int64, restaurant string, limit int) ([]event.AuditLine, error)
 	Record(ctx context.Context, who, action, restaurantID, target, detail string) error
 }
 

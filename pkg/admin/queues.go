@@ -12,10 +12,11 @@ import (
 // queuesPolicy is looser than ours in one thing: that page makes its styles as
 // it goes. Its scripts are named by a nonce.
 const queuesPolicy = "default-src 'none'; script-src 'self' 'nonce-%s'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-	"font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// elsewhere are the fonts that the page would have from another site.
-var elsewhere = regexp.MustCompile(`<link [^>]*href="https://[^>]*>`)
+// elsewhere are the fonts that the page would have from another site, and its
+// manifest, which a browser asks for without saying who it is.
+var elsewhere = regexp.MustCompile(`<link [^>]*(href="https://|rel="manifest")[^>]*>`)
 
 // queues hands over to the queues' own pages, which only read for a viewer.
 func (s *Server) queues(c echo.Context) error {

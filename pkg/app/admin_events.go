@@ -111,9 +111,13 @@ func (d *adminDesk) Replay(ctx context.Context, who string, ids []string) (admin
 	return done, nil
 }
 
-// AuditPage reads audit lines.
-func (d *adminDesk) AuditPage(ctx context.Context, before int64, restaurantID string, limit int) ([]event.AuditLine, error) {
-	return d.db.AuditPage(ctx, before, restaurantID, limit)
+// AuditPage answers ErrNotFound if there is no such restaurant.
+func (d *adminDesk) AuditPage(ctx context.Context, before int64, restaurant string, limit int) ([]event.AuditLine, error) {
+	id, err := d.restaurantID(ctx, restaurant)
+	if err != nil {
+		return nil, err
+	}
+	return d.db.AuditPage(ctx, before, id, limit)
 }
 
 // Record leaves an audit line.

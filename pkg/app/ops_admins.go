@@ -178,7 +178,7 @@ func (o *ops) listAdmins() *cobra.Command {
 
 func writeAdmins(w io.Writer, all []event.Operator, now time.Time) error {
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, "Nobody may sign in. Make the first: ops admins create EMAIL --role operator --commit")
+		_, err := fmt.Fprintln(w, "Nobody may sign in. The first: ops admins create EMAIL --role operator --commit")
 		return err
 	}
 	t := table{columns: []string{"EMAIL", "ROLE", "MADE", "SIGNED IN", "STATE"}, elastic: 0}

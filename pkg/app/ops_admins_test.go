@@ -12,7 +12,7 @@ func TestAdminsAreMadeAndDisabled(t *testing.T) {
 	d := newDesk(t)
 	d.secrets = append(d.secrets, "correct horse battery", "another horse battery", "$argon2id$")
 	d.shows(0, `
-Nobody may sign in. Make the first: ops admins create EMAIL --role operator --commit
+Nobody may sign in. The first: ops admins create EMAIL --role operator --commit
 `, "", "admins", "list")
 	d.shows(0, `
 Would make the operator berta@example.com.

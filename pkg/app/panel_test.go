@@ -305,3 +305,36 @@ func TestPanelQueues(t *testing.T) {
 		t.Errorf("%s audit lines of the pause", n)
 	}
 }
+
+func TestPanelReconcilesAnOrder(t *testing.T) {
+	t.Parallel()
+	asked, there := asking(t, "BACKFILL_INTERVAL=0", "RECONCILE_INTERVAL=0")
+	p := asked.panel()
+	b := p.signedIn("anna@example.com")
+	pay := p.newPayments("a", 1)[0]
+	p.age(pay, "2 hours")
+	b.open("/admin/orders?stuck=1&restaurant=slug-a")
+	b.shows(200, pay.OrderID, "there is no API key to ask Stripe with")
+	b.open("/admin/orders/" + pay.OrderID)
+	b.shows(200, "Compare with Stripe", "No event has changed it yet.")
+	b.send("/admin/orders/"+pay.OrderID+"/reconcile", url.Values{})
+	b.shows(422, "the restaurant has no API key")
+
+	p.giveKey(restaurantKey)
+	there.Put(restaurantKey, p.factory.CheckoutCompleted(pay))
+	there.Put(restaurantKey, p.factory.IntentSucceeded(pay))
+	b.open("/admin/orders/" + pay.OrderID)
+	b.send("/admin/orders/"+pay.OrderID+"/reconcile", url.Values{})
+	b.shows(200, "Stripe says", "1 event stored that we did not have")
+	p.eventually("the order is paid", func() bool { return p.states(pay) == "PAID / COMPLETED" })
+	b.open("/admin/orders/" + pay.OrderID)
+	b.shows(200, "PAYMENT_PENDING → <strong>PAID</strong>")
+	if strings.Contains(b.page, "Compare with Stripe") {
+		t.Error("a paid order can be compared")
+	}
+	if n := p.audited("anna@example.com", "panel: reconcile", pay.OrderID); n != "3" {
+		t.Errorf("%s audit lines, want one of each question, and one of what was stored", n)
+	}
+	b.open("/admin/orders?id=no-such-order")
+	b.shows(404)
+}
