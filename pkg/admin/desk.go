@@ -15,8 +15,8 @@ import (
 type Accounts interface {
 	// FindOperator answers event.ErrNoOperator for who may not sign in.
 	FindOperator(ctx context.Context, email string) (event.Operator, error)
-	// TrySignIn counts a try under each key; a count begins anew after window.
-	TrySignIn(ctx context.Context, keys []string, window time.Duration) ([]event.SignInTries, error)
+	// TrySignIn counts a try under a key; a count begins anew after window.
+	TrySignIn(ctx context.Context, key string, window time.Duration) (event.SignInTries, error)
 	// ForgiveSignIn takes a try back for the address, and all for the account.
 	ForgiveSignIn(ctx context.Context, addressKey, accountKey string) error
 }

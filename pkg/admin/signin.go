@@ -21,8 +21,8 @@ import (
 
 const (
 	// Within throttleWindow so many tries are looked at. An account's limit lets
-	// somebody shut an operator out who knows the address; the command line is
-	// still there for them, and a guess a minute is not.
+	// somebody shut an operator out who knows their address, until another
+	// password is set on the command line; guessing without end would be worse.
 	throttleWindow  = 15 * time.Minute
 	triesAtAddress  = 20
 	triesForAccount = 10
@@ -62,12 +62,12 @@ func (s *Server) signIn(c echo.Context) error {
 		f.Error = "The page was too old. Please try again."
 		return s.signInForm(c, http.StatusForbidden, f)
 	}
-	address, account := throttleKeys(c.RealIP(), f.Email)
-	tries, err := s.Accounts.TrySignIn(ctx, []string{address, account}, throttleWindow)
+	address, account := addressKey(c.RealIP()), AccountKey(f.Email)
+	wait, err := s.mustWait(ctx, address, account)
 	if err != nil {
 		return err
 	}
-	if wait := mustWait(tries, address); wait > 0 {
+	if wait > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(wait))
 		f.Error = fmt.Sprintf("Too many tries. Please wait for %d minutes.", (wait+59)/60)
 		return s.signInForm(c, http.StatusTooManyRequests, f)
@@ -131,28 +131,40 @@ func (s *Server) checkPassword(ctx context.Context, email, password string) (eve
 	return me, nil
 }
 
-// throttleKeys are under what a try counts. An IPv6 customer has a whole /64.
-func throttleKeys(ip, email string) (address, account string) {
+// addressKey is under what the tries of an address count. An IPv6 customer has a
+// whole /64.
+func addressKey(ip string) string {
 	if a, err := netip.ParseAddr(ip); err == nil && a.Unmap().Is6() {
 		p, _ := a.Prefix(64) // 64 fits
 		ip = p.String()
 	}
-	sum := sha256.Sum256([]byte(email)) // of one length, whatever was typed
-	return "address " + ip, "account " + hex.EncodeToString(sum[:16])
+	return "address " + ip
 }
 
-// mustWait is in how many seconds a try is looked at, 0 for now.
-func mustWait(tries []event.SignInTries, address string) (wait int) {
-	for _, t := range tries {
-		limit := triesForAccount
-		if t.Key == address {
-			limit = triesAtAddress
+// AccountKey is under what the tries for an account count, whether there is one
+// or not.
+func AccountKey(email string) string {
+	sum := sha256.Sum256([]byte(email)) // of one length, whatever was typed
+	return "account " + hex.EncodeToString(sum[:16])
+}
+
+// mustWait counts a try, and answers in how many seconds one is looked at, 0 for
+// now. An address that has tried too often makes no counts for accounts, so that
+// nobody can fill the table with made-up ones.
+func (s *Server) mustWait(ctx context.Context, address, account string) (wait int, err error) {
+	for _, one := range []struct {
+		key   string
+		limit int
+	}{{address, triesAtAddress}, {account, triesForAccount}} {
+		t, err := s.Accounts.TrySignIn(ctx, one.key, throttleWindow)
+		if err != nil {
+			return 0, err
 		}
-		if t.Tries > limit {
-			wait = max(wait, t.Wait, 1)
+		if t.Tries > one.limit {
+			return max(t.Wait, 1), nil
 		}
 	}
-	return wait
+	return 0, nil
 }
 
 func (s *Server) signOut(c echo.Context) error {

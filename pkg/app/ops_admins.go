@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tillhook/pkg/admin"
 	"tillhook/pkg/event"
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/secret"
@@ -76,12 +77,15 @@ func (o *ops) setAdminPassword() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set-password EMAIL", Short: "Give somebody another password (needs --commit)", Args: takes("EMAIL"),
 		Long: "Stores another password, ends all sessions of the operator, and lets in again who\n" +
-			"was disabled.",
+			"was disabled, or was shut out by too many wrong passwords.",
 		Example: "  ops admins set-password anna@example.com --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			a := changedAdmin{does: [2]string{"set the password of", "Set the password of"}}
 			return o.changeAdmin(c, w, args[0], a, &stdin, func(ctx context.Context, db *postgres.DB, a changedAdmin, hash string) error {
-				return db.SetOperatorPassword(ctx, a.by(), a.Email, hash)
+				if err := db.SetOperatorPassword(ctx, a.by(), a.Email, hash); err != nil {
+					return err
+				}
+				return db.ForgiveSignIn(ctx, "", admin.AccountKey(a.Email)) // whom a guesser has shut out
 			})
 		},
 	}

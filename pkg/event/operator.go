@@ -31,9 +31,8 @@ var ErrNoOperator = errors.New("there is no such operator")
 // SignInTries is how often it was tried to sign in under a key, and in how many
 // seconds the count begins anew.
 type SignInTries struct {
-	Key   string `db:"key"`
-	Tries int    `db:"tries"`
-	Wait  int    `db:"wait"`
+	Tries int `db:"tries"`
+	Wait  int `db:"wait"`
 }
 
 // AuditLine is one line of the audit.

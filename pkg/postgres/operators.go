@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"tillhook/db"
 	"tillhook/pkg/event"
@@ -106,10 +105,10 @@ func (d *DB) EndSession(ctx context.Context, tokenHash []byte) error {
 	return nil
 }
 
-// TrySignIn counts a try under each key. A count begins anew after window.
-func (d *DB) TrySignIn(ctx context.Context, keys []string, window time.Duration) (tries []event.SignInTries, err error) {
-	if err := d.SelectContext(ctx, &tries, db.Query("sign_in_try"), pq.StringArray(keys), window.Seconds()); err != nil {
-		return nil, fmt.Errorf("counting tries to sign in: %w", err)
+// TrySignIn counts a try under a key. A count begins anew after window.
+func (d *DB) TrySignIn(ctx context.Context, key string, window time.Duration) (tries event.SignInTries, err error) {
+	if err := d.GetContext(ctx, &tries, db.Query("sign_in_try"), key, window.Seconds()); err != nil {
+		return tries, fmt.Errorf("counting tries to sign in: %w", err)
 	}
 	return tries, nil
 }
