@@ -16,13 +16,16 @@ var panelEvents = flag.Int("panel.events", 50_000, "how many stored events TestP
 // with as many events as it is promised for, on a machine that does nothing else.
 const panelBudget = 50 * time.Millisecond
 
+// visits is how often each page is opened.
+const visits = 5
+
 // However many events there are, no page goes through all of them.
 //
 //	go test ./pkg/app -run PanelPagesAreQuick -panel.events 1000000 -v -timeout 20m
 func TestPanelPagesAreQuick(t *testing.T) {
 	p := prepare(t, parts{}) // not parallel: it is timed
 	p.fill(*panelEvents)
-	before := p.sequentialScans()
+	before := p.eventsRead()
 	t.Run("visit", func(t *testing.T) {
 		q := *p
 		q.T = t
@@ -38,16 +41,16 @@ func TestPanelPagesAreQuick(t *testing.T) {
 			"/admin/orders/big-77", "/admin/settings/payments", "/admin/settings/payments/slug-a", "/admin/audit", "/admin/audit?restaurant=slug-a",
 		} {
 			var took []time.Duration
-			for range 5 {
+			for range visits {
 				started := time.Now()
 				b.open(path)
 				took = append(took, time.Since(started))
 				b.shows(200)
 			}
 			slices.Sort(took)
-			t.Logf("%6.1f ms  %s", float64(took[2].Microseconds())/1000, path)
-			if took[2] > panelBudget && *panelEvents >= 1_000_000 {
-				t.Errorf("%s took %s", path, took[2])
+			t.Logf("%6.1f ms  %s", float64(took[visits/2].Microseconds())/1000, path)
+			if took[visits/2] > panelBudget && *panelEvents >= 1_000_000 {
+				t.Errorf("%s took %s", path, took[visits/2])
 			}
 		}
 	})
@@ -55,18 +58,22 @@ func TestPanelPagesAreQuick(t *testing.T) {
 	p.eventually("the server has counted the panel's statements", func() bool {
 		return p.scalar(`SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tillhook admin'`) == "0"
 	})
-	if after := p.sequentialScans(); after != before {
-		t.Errorf("a page went through all events: sequential scans %s, before %s", after, before)
+	// Each search by type may look through 10,000; the overview reads a day.
+	read, allowed := p.eventsRead()-before, int64(3*visits*10_000+*panelEvents/10+40_000)
+	t.Logf("%d rows of events were read, %d may be", read, allowed)
+	if read > allowed {
+		t.Errorf("a page went through all events: %d rows were read, %d may be", read, allowed)
 	}
 }
 
-// sequentialScans is how often each partition was read from one end to the
-// other. Where there is next to nothing that is as good as an index.
-func (p *product) sequentialScans() string {
+// eventsRead is how many rows of events the server has read so far, in order or
+// through an index.
+func (p *product) eventsRead() (n int64) {
 	p.Helper()
-	return p.scalar(`SELECT coalesce(string_agg(s.relname || ' ' || s.seq_scan, ', ' ORDER BY s.relname), 'no statistics')
-		FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
-		WHERE s.relname LIKE 'WebhookEvent%' AND c.reltuples > 1000`)
+	if err := p.db.Get(&n, `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables WHERE relname LIKE 'WebhookEvent%'`); err != nil {
+		p.Fatal(err)
+	}
+	return n
 }
 
 // fill stores n events of the last twenty days, ten of each order, nearly all of
