@@ -97,14 +97,20 @@ func (s *stage) suffer(stripe *sender, r *rand.Rand) map[string]int {
 	return times
 }
 
-// sizes is what each program holds while nothing is to be done.
+// sizes is what each program holds while nothing is to be done, once it has
+// started altogether and holds the same in a row of looks.
 func (s *stage) sizes() map[string][2]int {
 	s.Helper()
 	sizes := map[string][2]int{}
 	for name := range s.programs {
-		s.eventually(name+" has metrics", func() bool {
+		same := 0
+		s.eventually(name+" has started", func() bool {
+			was := sizes[name]
 			sizes[name] = [2]int{s.measure(name, "go_goroutines"), s.measure(name, "process_open_fds")}
-			return sizes[name][0] >= 0 && sizes[name][1] >= 0
+			if same++; was != sizes[name] || was[0] <= 0 || was[1] <= 0 {
+				same = 0
+			}
+			return same >= 20
 		})
 	}
 	return sizes
@@ -112,9 +118,9 @@ func (s *stage) sizes() map[string][2]int {
 
 // What a program may hold more of than when it had done nothing yet: its pools
 // are full. Goroutines come and go by a few; connections are 8 of a pool to
-// Postgres, one to listen, and to Redis one for each of a worker's 128 tasks and
+// Postgres, one to listen, and to Redis one for each of a worker's 256 tasks and
 // 64 in each of the two pools beside them.
-const moreGoroutines, moreFiles = 30, 2*8 + 2 + 128 + 2*64
+const moreGoroutines, moreFiles = 30, 3*8 + 2 + 256 + 2*64
 
 // leaksNothing wants the programs to be as they were, and to leave nothing
 // behind when they end.
