@@ -5,6 +5,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -79,13 +80,8 @@ type Audit interface {
 // Queues makes the queues' own pages. They are asked for below root.
 type Queues func(root string, readOnly bool) http.Handler
 
-// notFound and refused are errors that a page says instead of failing.
-type notFound struct{}
-
-func (notFound) Error() string { return "there is no such thing" }
-
 // ErrNotFound says that what was asked for is not there.
-var ErrNotFound error = notFound{}
+var ErrNotFound = errors.New("there is no such thing")
 
 // Refusal is an error whose text an operator should read.
 type Refusal struct{ Why error }
