@@ -121,13 +121,13 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	defer ledger.Close()
 	defer metrics.Pool("worker", db.DB.DB, db.Away)()
 	defer metrics.Pool("worker ledger", ledger.DB.DB, ledger.Away)()
-	// The observer keeps a connection for its lock; however few the others
-	// have, it must not be one of theirs.
 	scene, err := openPostgres(cfg, "worker observer")
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer scene.Close()
+	// The observer keeps a connection for its lock; however few the others
+	// have, it must not be one of theirs.
 	scene.SetMaxOpenConns(2)
 	tasks, err := openQueue(cfg)
 	if err != nil {
@@ -146,42 +146,44 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	}
 	defer tracer.Close()
 	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log).Traced(tracer)
-	recoverer := worker.NewRecoverer(worker.RecovererConfig{
-		Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter),
-	}, db, tasks, metrics, log)
-
-	waker := worker.NewWaker(db, tasks, log)
-	janitor := worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log)
 	intake := worker.NewIntake(db, tasks).Counted(metrics)
-	observer := worker.NewObserver(scene, tasks, metrics, log)
-
+	crew := []func(context.Context){
+		worker.NewRecoverer(worker.RecovererConfig{Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter)}, db, tasks, metrics, log).Run,
+		worker.NewWaker(db, tasks, log).Run,
+		worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log).Run,
+		worker.NewObserver(scene, tasks, metrics, log).Run,
+	}
+	if cfg.Backfill > 0 {
+		crew = append(crew, worker.NewBackfiller(cfg.Backfill, db, api, intake, log).Run)
+	}
+	if cfg.Reconcile > 0 {
+		crew = append(crew, worker.NewReconciler(cfg.ReconcileAfter, cfg.Reconcile, db, api, intake, log).Run)
+	}
 	checks := health.New(
 		health.Check{Name: "postgres", Needed: true, Run: db.PingContext},
 		health.Check{Name: "schema", Needed: true, Run: db.CheckSchema},
 		health.Check{Name: "redis", Needed: true, Run: tasks.Ping},
 	)
 	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error {
-		roles, stop := context.WithCancel(ctx)
-		var running sync.WaitGroup
-		running.Go(func() { recoverer.Run(roles) })
-		running.Go(func() { waker.Run(roles) })
-		running.Go(func() { janitor.Run(roles) })
-		running.Go(func() { observer.Run(roles) })
-		if cfg.Backfill > 0 {
-			running.Go(func() { worker.NewBackfiller(cfg.Backfill, db, api, intake, log).Run(roles) })
-		}
-		if cfg.Reconcile > 0 {
-			running.Go(func() { worker.NewReconciler(cfg.ReconcileAfter, cfg.Reconcile, db, api, intake, log).Run(roles) })
-		}
-		// The applier outlives ctx: tasks under way still need it.
-		running.Go(func() { processor.Run(context.WithoutCancel(ctx)) })
 		log.Info("working", "concurrency", cfg.Concurrency)
-		err := tasks.Work(ctx, queue.FleetConfig{Concurrency: cfg.Concurrency, Log: log}, processor.Process)
-		stop()
-		processor.Close()
-		running.Wait()
-		return err
+		return work(ctx, tasks, queue.FleetConfig{Concurrency: cfg.Concurrency, Log: log}, processor, crew)
 	})
+}
+
+// work runs the fleet with its background roles.
+func work(ctx context.Context, tasks *queue.Queue, fleet queue.FleetConfig, p *worker.Processor, crew []func(context.Context)) error {
+	roles, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	for _, run := range crew {
+		running.Go(func() { run(roles) })
+	}
+	// The applier outlives ctx: tasks under way still need it.
+	running.Go(func() { p.Run(context.WithoutCancel(ctx)) })
+	err := tasks.Work(ctx, fleet, p.Process)
+	stop()
+	p.Close()
+	running.Wait()
+	return err
 }
 
 // withPrivate serves /metrics and the process's health in detail on the private

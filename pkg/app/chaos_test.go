@@ -135,9 +135,10 @@ func (s *stage) leaksNothing(stripe *sender, idle map[string][2]int) {
 		})
 		s.Logf("%s: %d goroutines (%d at its start), %d files (%d)", name, is[0], was[0], is[1], was[1])
 	}
-	// A pool has eight. Ingest's second one and each of the two workers listen,
-	// too; whoever was killed is gone.
-	most := map[string]int{"tillhook ingest": 8, "tillhook ingest lookups": 8 + 1, "tillhook worker": 2 * (8 + 1), "tillhook worker ledger": 2 * 8}
+	// A pool has eight, an observer's two. Ingest's second one and each of the
+	// two workers listen, too; whoever was killed is gone.
+	most := map[string]int{"tillhook ingest": 8, "tillhook ingest lookups": 8 + 1, "tillhook worker": 2 * (8 + 1),
+		"tillhook worker ledger": 2 * 8, "tillhook worker observer": 2 * 2}
 	s.eventually("the connections are those of the programs that run", func() bool {
 		for name, n := range s.connections() {
 			if n > most[name] {

@@ -20,9 +20,10 @@ func (d *desk) examined(args ...string) (string, int) {
 		by   string
 	}{
 		{regexp.MustCompile(`version \d+(\.\d+)?( \([^)]*\))?\n`), "version V\n"},
-		{regexp.MustCompile(`version \d+ or newer`), "version N or newer"},
 		{regexp.MustCompile(`answers, maxmemory-policy noeviction(, append-only file)?`), "answers"},
 		{regexp.MustCompile(`(?m)^( *partitions +)\d+,`), "${1}N,"},
+		// Other tests share the machine, so that anything may be slow.
+		{regexp.MustCompile(`  redis: Redis takes \S+ to answer\n    > [^\n]*\n`), ""},
 		// The databases of tests need not survive a power cut.
 		{regexp.MustCompile(`  postgres: (fsync|synchronous_commit|full_page_writes) is off[^>]*> ALTER[^\n]*\n`), ""},
 		{regexp.MustCompile(`(?m)^\n\d+ faults?:\n`), "\nFAULTS:\n"},
@@ -55,7 +56,7 @@ func TestOpsDoctor(t *testing.T) {
 	d.sealed("fine", keyA, d.secret("fine"), 12)
 	d.delivered("fine", "current", "4 min 1 s")
 	well, code := d.examined()
-	for _, part := range []string{"configuration  complete, for development\n", "schema         version N or newer\n", "clock          CLOCK\n",
+	for _, part := range []string{"configuration  complete, for development\n", "schema         the one that is needed, or newer\n", "clock          CLOCK\n",
 		"redis          answers\n", "queue          0 waiting, 0 to be tried again, 0 archived\n", "secrets        1 restaurant, 0 in the overlap of a rotation\n",
 		"backlog        none\n", "orders         0 pending, 0 stuck\n", "silence        none\n"} {
 		if !strings.Contains(well, part) {
@@ -80,7 +81,7 @@ func TestOpsDoctor(t *testing.T) {
 	d.finds(`
   configuration  complete, for development
   postgres       version V
-  schema         version N or newer
+  schema         the one that is needed, or newer
   clock          CLOCK
   secrets        3 restaurants, 0 in the overlap of a rotation
   partitions     N, with 0 events of absurd times in the default one
@@ -116,7 +117,7 @@ ops: FAULTS found
 	d.finds(`
   configuration  complete, for development
   postgres       version V
-  schema         version N or newer
+  schema         the one that is needed, or newer
   clock          CLOCK
   secret         sealed, 38 characters, fingerprint efc44e2e9245afb4
   last delivery  9 h ago
@@ -165,9 +166,6 @@ func TestOpsDoctorWithoutServices(t *testing.T) {
 			if f.What == "postgres" && f.Says != "can't be reached" || f.What == "clock" || f.What == "partitions" {
 				continue
 			}
-			if f.What == "schema" && len(f.Faults) == 0 {
-				f.Says = "the one that is needed"
-			}
 			for _, one := range f.Faults {
 				f.Says += " > " + one.Remedy
 			}
@@ -182,7 +180,7 @@ func TestOpsDoctorWithoutServices(t *testing.T) {
 		}
 	}
 	const set = "can't be used > set it in the environment of the services, and of this command"
-	schema, rest := "the one that is needed", map[string]string{
+	schema, rest := "the one that is needed, or newer", map[string]string{
 		"secrets": "0 restaurants, 0 in the overlap of a rotation", "backlog": "none", "orders": "0 pending, 0 stuck", "silence": "none"}
 	with := func(more map[string]string) map[string]string {
 		all := map[string]string{"schema": schema}

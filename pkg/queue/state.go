@@ -39,11 +39,16 @@ func (q *Queue) State(ctx context.Context) ([]event.QueueState, error) {
 // Redis says in what the queues live. Of a cluster it is one of the servers; one
 // that doesn't tell leaves the fields empty.
 func (q *Queue) Redis(ctx context.Context) (event.RedisState, error) {
-	started := time.Now()
-	if err := q.Ping(ctx); err != nil {
-		return event.RedisState{}, err
+	s := event.RedisState{SavedFine: true}
+	for range 3 { // one slow round trip, as the first with its connecting, says nothing
+		started := time.Now()
+		if err := q.Ping(ctx); err != nil {
+			return event.RedisState{}, err
+		}
+		if took := time.Since(started); s.Ping == 0 || took < s.Ping {
+			s.Ping = took
+		}
 	}
-	s := event.RedisState{Ping: time.Since(started), SavedFine: true}
 	text, err := q.redis.Info(ctx).Result()
 	if err != nil {
 		return s, nil // a managed Redis may refuse

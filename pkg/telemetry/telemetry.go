@@ -111,7 +111,7 @@ func (m *Metrics) begin() {
 		{m.Deliveries, []string{"accepted", "duplicate", "verification_failed", "no_config", "limited", "forbidden", "too_large", "broken_off", "unavailable"}},
 		{m.Attempts, []string{"applied", "no_change", "ignored", "done_before", "waiting", "failed", "unavailable"}},
 		{m.Failures, []string{"unknown"}},
-		{m.failedAt, []string{""}},
+		{m.failedAt, []string{m.failing.known("")}},
 		{m.Orders, []string{"PAID", "REFUNDED"}},
 		{m.Payments, []string{"COMPLETED", "REVIEW"}},
 		{m.AskFailures, []string{"backfill", "reconcile"}},

@@ -29,7 +29,7 @@ func TestRestaurantsInMetricsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if series != maxNames+1 || total != 1000 || other != 1000-maxNames {
+	if series != maxNames+1 || total != 1000 || other != 1001-maxNames {
 		t.Errorf("%d series, %v refused, %v of them elsewhere", series, total, other)
 	}
 }
