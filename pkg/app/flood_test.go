@@ -55,7 +55,7 @@ func TestAttackSlowBody(t *testing.T) {
 
 // 100,000 deliveries for restaurants and orders that don't exist.
 func TestAttackUnknownRestaurantFlood(t *testing.T) {
-	t.Parallel()
+	// Not parallel: what other tests hold would count as its memory.
 	const requests, connections = 100_000, 32
 	p := start(t, parts{noWorker: true})
 	pay := p.newPayments("a", 1)[0]

@@ -44,9 +44,7 @@ func (s *settlement) putWaiting(ctx context.Context, results []order.Result) err
 func (d *DB) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error {
 	return d.listen(ctx, "tillhook_waiting", func(n *pq.Notification) {
 		if n == nil {
-			// An error is that of a connection that is lost again: then there is
-			// a next time. Until then an event has its own backoff.
-			_ = d.wakeKnown(ctx, wake)
+			d.wakeMissed(ctx, wake)
 			return
 		}
 		if e, ok := parseWaiting(n.Extra); ok {
@@ -54,6 +52,23 @@ func (d *DB) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) erro
 		}
 	})
 }
+
+// wakeMissed is wakeKnown, again for as long as the pool needs to notice that the
+// server is back. After that an event has its own backoff.
+func (d *DB) wakeMissed(ctx context.Context, wake func(event.Unfinished)) {
+	for range missedTries {
+		if d.wakeKnown(ctx, wake) == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(missedPause):
+		}
+	}
+}
+
+const missedTries, missedPause = 20, 250 * time.Millisecond
 
 // maxWokenAtOnce bounds what is woken for having been missed.
 const maxWokenAtOnce = 500
