@@ -30,9 +30,8 @@ const (
 	// commitTimeout bounds one commit, and with it how long a shutdown can take.
 	commitTimeout = 5 * time.Second
 
-	// One connection to Redis makes about 10,000 round trips a second; sixteen
-	// keep ahead of the writer without being noticed by Redis.
-	enqueuers       = 16
+	// What so many put into the queue at a time travels in one round trip.
+	enqueuers       = 64
 	enqueueTimeout  = 2 * time.Second
 	maxQueuedForIt  = 8192
 	redisRestPeriod = time.Second

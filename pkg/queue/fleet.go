@@ -57,7 +57,7 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 	if cfg.ShutdownTimeout == 0 {
 		cfg.ShutdownTimeout = 8 * time.Second
 	}
-	connections := dial(q.conn)
+	connections := share(dial(q.conn))
 	defer connections.Close() // after the servers; what they still say is lost, as with asynq's own
 	q.warnOfEviction(ctx, cfg.Log)
 	var servers []*asynq.Server

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"tillhook/pkg/event"
 )
@@ -56,7 +55,7 @@ const (
 // Queue puts tasks into Redis.
 type Queue struct {
 	conn      asynq.RedisConnOpt
-	redis     redis.UniversalClient // client and inspector use it, too
+	redis     *shared // client and inspector use it, too
 	client    *asynq.Client
 	inspector *asynq.Inspector
 }
@@ -67,7 +66,7 @@ func Open(redisURL string) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := dial(conn)
+	r := share(dial(conn))
 	return &Queue{
 		conn: conn, redis: r, client: asynq.NewClientFromRedisClient(r), inspector: asynq.NewInspectorFromRedisClient(r),
 	}, nil
