@@ -25,18 +25,19 @@ import (
 type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
 	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker, admin, ops doctor" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
-	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, admin, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored. Several, comma-separated: the first seals, all open. Required in staging and production."`
+	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, api, admin, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored, and of which the order tokens' is made. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
-	Port           int           `env:"PORT" envDefault:"3000" for:"ingest" doc:"The public port."`
-	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker" doc:"Private address for /metrics, /livez and /readyz, the last with each check, such as 127.0.0.1:9090. Empty: none."`
-	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest, admin" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
+	Port           int           `env:"PORT" envDefault:"3000" for:"ingest, api" doc:"The public port."`
+	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker, api" doc:"Private address for /metrics, /livez and /readyz, the last with each check, such as 127.0.0.1:9090. Empty: none."`
+	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest, api, admin" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
+	FrontendURL    string        `env:"FRONTEND_URL" for:"api" doc:"The shop, such as https://shop.example: its pages may ask the storefront API, and Stripe leads customers back to /orders/{id} below it, with checkout=success or checkout=cancelled. Required."`
 	AdminAddr      string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:3001" for:"admin" doc:"Private address of the panel. Its cookies need TLS, unless this is the machine itself and APP_ENV is development."`
 	IngestURL      string        `env:"INGEST_URL" envDefault:"http://127.0.0.1:3000" for:"admin" doc:"Where the panel sends its test events: the ingest endpoint, without the path."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"256" for:"worker" doc:"Tasks at a time; they share transactions of up to 256 events."`
 	OTLPEndpoint   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" for:"ingest, worker" doc:"Where traces go, by OTLP over HTTP, such as http://collector:4318; OTEL_TRACES_SAMPLER says how many. Empty: nowhere."`
-	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, admin, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
+	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, api, admin, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
 	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, admin, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`
 	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`
 	Reconcile      time.Duration `env:"RECONCILE_INTERVAL" envDefault:"15m" for:"worker" doc:"How often Stripe is asked about an order that stays unpaid, at first. 0: never."`
@@ -50,14 +51,15 @@ const minRetention = 35 * 24 * time.Hour
 
 // Role is what a process needs of the configuration.
 type Role struct {
-	Name          string
-	Redis, Secret bool
+	Name                string
+	Redis, Secret, Shop bool
 }
 
 // The binaries' roles.
 var (
 	RoleIngest = Role{Name: "ingest", Redis: true, Secret: true}
 	RoleWorker = Role{Name: "worker", Redis: true, Secret: true}
+	RoleAPI    = Role{Name: "api", Secret: true, Shop: true}
 	RoleAdmin  = Role{Name: "admin", Redis: true, Secret: true}
 	RoleOps    = Role{Name: "ops"}
 )
@@ -135,6 +137,10 @@ func (c Config) check(role Role) (faults Faults) {
 		_, err := secret.ParseRing(c.EncKeys.Reveal())
 		want(err == nil, "PAYMENT_CONFIG_ENC_KEY", "%v", err)
 	}
+	if role.Shop {
+		err := checkFrontend(c.FrontendURL)
+		want(err == nil, "FRONTEND_URL", "%v", err)
+	}
 	want(c.Port >= 0 && c.Port < 1<<16, "PORT", "want 1 to 65535")
 	want(c.Concurrency > 0, "WORKER_CONCURRENCY", "want a positive number")
 	want(c.RecoverAfter > 0, "RECOVER_AFTER", "want a positive time, such as 30s")
@@ -158,6 +164,15 @@ func (c Config) check(role Role) (faults Faults) {
 		want(err == nil, "METRICS_ADDR", "want host:port")
 	}
 	return faults
+}
+
+// checkFrontend says what is wrong with the shop's address.
+func checkFrontend(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("want the shop's address, such as https://shop.example")
+	}
+	return nil
 }
 
 // readFiles fills in a secret from the file that NAME_FILE names, as container

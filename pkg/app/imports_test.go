@@ -28,10 +28,11 @@ var rings = map[string][]string{
 
 	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
 	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
+	"pkg/api":    {"pkg/event", "pkg/order", "pkg/telemetry"},
 
 	"pkg/admin": {"pkg/event", "pkg/order"},
 
-	"pkg/app": {"pkg/admin", "pkg/event", "pkg/health", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
+	"pkg/app": {"pkg/admin", "pkg/api", "pkg/event", "pkg/health", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
 
 	"pkg/stripetest": {"pkg/order"},
 	"pkg/devstack":   {},
@@ -42,6 +43,7 @@ var rings = map[string][]string{
 
 	"cmd/ingest": {"pkg/app"},
 	"cmd/worker": {"pkg/app"},
+	"cmd/api":    {"pkg/app"},
 	"cmd/admin":  {"pkg/app"},
 	"cmd/ops":    {"pkg/app"},
 	"cmd/dev":    {"pkg/app", "pkg/app/dev"},
@@ -62,7 +64,7 @@ var importers = map[string][]string{
 	// bench makes its own, and listens for orders that are paid.
 	"github.com/lib/pq":        {"pkg/postgres", "pkg/devstack", "pkg/bench", "pkg/bench/reference"},
 	"github.com/pressly/goose": {"pkg/postgres"},
-	"github.com/labstack/echo": {"pkg/ingest", "pkg/admin", "pkg/bench/reference"},
+	"github.com/labstack/echo": {"pkg/ingest", "pkg/api", "pkg/admin", "pkg/bench/reference"},
 	// The queues' own web pages: an http.Handler by the time that the panel has it.
 	"github.com/hibiken/asynqmon": {"pkg/queue"},
 	"github.com/spf13/cobra":      {"pkg/app", "pkg/app/dev"},
@@ -73,9 +75,9 @@ var importers = map[string][]string{
 	"github.com/prometheus/procfs": {"pkg/bench"},
 	"github.com/prometheus":        {"pkg/telemetry", "pkg/app"},
 	"go.opentelemetry.io/otel":     {"pkg/telemetry"},
-	"github.com/hashicorp":         {"pkg/ingest"},
+	"github.com/hashicorp":         {"pkg/ingest", "pkg/api"},
 	"github.com/google/uuid":       {"pkg/ingest", "pkg/worker"},
-	"golang.org/x":                 {"pkg/ingest", "pkg/stripe", "pkg/secret", "pkg/app", "pkg/app/dev", "pkg/bench", "pkg/bench/reference"},
+	"golang.org/x":                 {"pkg/ingest", "pkg/api", "pkg/stripe", "pkg/secret", "pkg/app", "pkg/app/dev", "pkg/bench", "pkg/bench/reference"},
 }
 
 // core may not even reach for the operating system.

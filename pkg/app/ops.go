@@ -33,7 +33,7 @@ func Ops(ctx context.Context, p Process) error {
 			"  0  all is well\n"+
 			"  1  a check has found something, or the command has failed\n"+
 			"  2  wrong use: a flag, an argument, or a value that can't be right",
-		o.migrate(), o.restaurants(), o.secrets(), o.events(), o.orders(), o.audit(), o.backfill(), o.partitions(), o.doctor(), o.admins())
+		o.migrate(), o.restaurants(), o.secrets(), o.events(), o.orders(), o.audit(), o.backfill(), o.partitions(), o.doctor(), o.admins(), o.shopKeys())
 	// cobra doesn't know how wide a terminal is.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", lineWidth)))
 	root.SilenceUsage, root.SilenceErrors = true, true
@@ -91,6 +91,10 @@ func refuseSecrets(args []string) error {
 	for _, arg := range args {
 		_, value, _ := strings.Cut(arg, "=")
 		for _, text := range []string{arg, value} {
+			if secret.IsShopKey(text) {
+				return misuse("an argument holds a storefront's key: it is in the shell's history now, and every\n" +
+					"process here could read it. Make a new one, and revoke this one by its id")
+			}
 			if strings.Contains(text, "whsec_") || secretAPIKey(text) {
 				return misuse("an argument holds a secret: it is in the shell's history now, and every\n" +
 					"process here could read it. Make a new one in Stripe's Dashboard, and give it at\n" +

@@ -24,7 +24,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-o", dir, "tillhook/cmd/ingest", "tillhook/cmd/worker", "tillhook/cmd/ops").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", dir, "tillhook/cmd/ingest", "tillhook/cmd/worker", "tillhook/cmd/api", "tillhook/cmd/ops").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

@@ -57,6 +57,7 @@ type Ring struct {
 type key struct {
 	aead        cipher.AEAD
 	fingerprint string
+	token       []byte // derived: the key of order tokens
 }
 
 // ParseRing reads comma-separated keys of 64 hex digits each, newest first;
@@ -84,7 +85,11 @@ func ParseRing(keys string) (*Ring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making a cipher of key %d: %w", i+1, err)
 		}
-		r.keys = append(r.keys, key{aead, keyFingerprint(raw)})
+		token, err := tokenKey(raw)
+		if err != nil {
+			return nil, fmt.Errorf("deriving from key %d: %w", i+1, err)
+		}
+		r.keys = append(r.keys, key{aead, keyFingerprint(raw), token})
 	}
 	return r, nil
 }

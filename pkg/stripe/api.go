@@ -151,15 +151,8 @@ var errRefused = event.Permanent(fmt.Errorf("%w: Stripe has refused it", event.E
 // get asks for one thing and answers the exact bytes. version is that of the
 // answer, "" for stripe-go's own.
 func (a *API) get(ctx context.Context, restaurantID, path, version string) (json.RawMessage, error) {
-	key, err := a.keys.APIKey(ctx, restaurantID)
+	key, acc, err := a.enter(ctx, restaurantID)
 	if err != nil {
-		return nil, err
-	}
-	acc := a.account(restaurantID)
-	if acc.isRefused(key) {
-		return nil, errRefused
-	}
-	if err := acc.mayAsk(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -173,11 +166,7 @@ func (a *API) get(ctx context.Context, restaurantID, path, version string) (json
 	}
 	var answer stripego.APIResource
 	if err := acc.backend.CallRaw(http.MethodGet, path, key.secret, nil, params, &answer); err != nil {
-		err = fault(ctx, err)
-		if errors.Is(err, event.ErrAPIKey) {
-			acc.refuse(key)
-		}
-		return nil, err
+		return nil, acc.fault(ctx, key, err)
 	}
 	return answer.LastResponse.RawJSON, nil
 }

@@ -1,0 +1,172 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/net/netutil"
+
+	"tillhook/pkg/telemetry"
+)
+
+// Config is what a Server is made of; every field is required but the last
+// ones.
+type Config struct {
+	Orders    Orders
+	Checkouts Checkouts
+	Stripe    Stripe
+	Keys      Keys
+	KeyForm   KeyForm
+	Tokens    Tokens
+	Frontend  *url.URL // the shop: its pages may ask, and Stripe leads back there
+	Ready     func(context.Context) bool
+	Metrics   *telemetry.API
+	Log       *slog.Logger
+
+	Now            func() time.Time // default time.Now
+	MaxWaiting     int              // clients in this process, default DefaultMaxWaiting
+	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed
+}
+
+const (
+	// What is asked for here is small, and so are the answers. Whoever waits
+	// for a change has limits of his own.
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	answerTimeout     = checkoutTimeout + 10*time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 8 << 10
+	spareConnections  = 2000 // beside those of clients that wait
+
+	// requestsTimeout is for requests under way at a shutdown: those that ask
+	// Stripe have the longest way.
+	requestsTimeout = 8 * time.Second
+)
+
+const ordersPath = "/api/v1/orders"
+
+// Server is the storefront's API.
+type Server struct {
+	http        *http.Server
+	connections int
+
+	orders   Orders
+	starts   Checkouts
+	stripe   Stripe
+	keys     Keys
+	keyForm  KeyForm
+	tokens   Tokens
+	frontend *url.URL
+	ready    func(context.Context) bool
+	metrics  *telemetry.API
+	log      *slog.Logger
+	now      func() time.Time
+
+	hub     *hub
+	uses    *uses
+	room    *room
+	closing chan struct{} // closed when whoever waits is to be sent away
+
+	failures, creations, checkouts *buckets
+}
+
+// NewServer wires the routes of the contract, and nothing else.
+func NewServer(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.MaxWaiting == 0 {
+		cfg.MaxWaiting = DefaultMaxWaiting
+	}
+	s := &Server{
+		connections: cfg.MaxWaiting + spareConnections,
+		orders:      cfg.Orders, starts: cfg.Checkouts, stripe: cfg.Stripe, keys: cfg.Keys, keyForm: cfg.KeyForm, tokens: cfg.Tokens,
+		frontend: cfg.Frontend, ready: cfg.Ready, metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
+		hub: newHub(cfg.Orders, cfg.Metrics, cfg.Log), uses: newUses(cfg.Keys, cfg.Log),
+		room: newRoom(cfg.MaxWaiting, maxWaitingPerPlace), closing: make(chan struct{}),
+		failures: newBuckets(failuresPerSecond, failuresBurst), creations: newBuckets(ordersPerSecond, ordersBurst),
+		checkouts: newBuckets(checkoutsPerSecond, checkoutsBurst),
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) { asProblem(err).send(c, s.log) }
+	e.IPExtractor = senderAddress(cfg.TrustedProxies)
+	e.Use(s.request, middleware.Recover(), secure)
+	s.routes(e)
+	s.http = &http.Server{
+		Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+func (s *Server) routes(e *echo.Echo) {
+	shared := s.crossOrigin("GET")
+	e.POST(ordersPath, s.createOrder)
+	e.POST(ordersPath+"/:order/checkout", s.checkout, s.crossOrigin("POST"))
+	e.OPTIONS(ordersPath+"/:order/checkout", preflight, s.crossOrigin("POST"))
+	e.GET(ordersPath+"/:order", s.orderStatus, shared)
+	e.OPTIONS(ordersPath+"/:order", preflight, shared)
+	e.GET(ordersPath+"/:order/events", s.streamOrder, shared)
+	e.OPTIONS(ordersPath+"/:order/events", preflight, shared)
+	e.GET("/api/v1/openapi.json", openAPI)
+	e.GET("/health", s.health)
+}
+
+// Run serves on l until ctx ends. Then it accepts no more, sends away whoever
+// waits, finishes the other requests, and returns.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	background, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	running.Go(func() { s.hub.run(background) })
+	running.Go(func() { s.uses.run(background) })
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(netutil.LimitListener(l, s.connections)) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serving: %w", err)
+		close(s.closing)
+	case <-ctx.Done():
+		s.log.Info("shutting down")
+		close(s.closing)
+		err = s.finishRequests(context.WithoutCancel(ctx))
+		<-served
+	}
+	stop()
+	running.Wait()
+	return err
+}
+
+func (s *Server) finishRequests(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestsTimeout)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests cut off that took too long", "after", requestsTimeout)
+		err = s.http.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("finishing requests: %w", err)
+	}
+	return nil
+}
+
+// health says whether orders are taken, and to the public no more.
+func (s *Server) health(c echo.Context) error {
+	if !s.ready(c.Request().Context()) {
+		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
