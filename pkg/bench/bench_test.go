@@ -96,8 +96,10 @@ func TestQuick(t *testing.T) {
 	want := []string{
 		"verify-only, closed loop, 64 connections", "usual, closed loop, 64 connections", "tillhook, closed loop, 64 connections",
 		"tillhook, closed loop, 64 connections, 20 % duplicates", "tillhook, closed loop, 64 connections, 1000 stored before",
-		"counts by status, all, query, 1000 stored before", "counts by status, 1 h, query, 1000 stored before",
-		"/api/health/webhooks, query, 1000 stored before",
+		"counts by status, 1 h, query, 1000 stored before",
+		"/api/health/webhooks, query, 1000 stored before", "state for /metrics, query, 1000 stored before",
+		"stuck orders, query, 1000 stored before", "panel, newest events, query, 1000 stored before",
+		"panel, failed events, query, 1000 stored before",
 		"asynq no-op, drain, 256 at a time", "usual, drain, 32 at a time", "tillhook, drain, 256 at a time",
 		"usual, whole life, 64 connections", "tillhook, whole life, 64 connections", "Postgres, empty commit",
 		"usual, open loop, 1000/s", "tillhook, open loop, 1000/s",
@@ -105,7 +107,7 @@ func TestQuick(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if r.Services.Fsync != "on" || r.Services.SynchronousCommit != "on" || len(r.Targets) != 15 {
+	if r.Services.Fsync != "on" || r.Services.SynchronousCommit != "on" || len(r.Targets) != 21 {
 		t.Errorf("%+v, %d targets", r.Services, len(r.Targets))
 	}
 	page, err := os.ReadFile(o.Report)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"tillhook/pkg/event"
+	"tillhook/pkg/postgres"
 )
 
 // preloadChunk events are stored per statement, so that Ctrl-C is heard.
@@ -69,23 +72,32 @@ type question struct {
 }
 
 func queries() []question {
-	query := func(sql string) func(ctx context.Context, c *contender) error {
-		return func(ctx context.Context, c *contender) error {
-			rows, err := c.site.db.QueryContext(ctx, sql)
-			if err != nil {
-				return err
-			}
-			defer rows.Close()
-			for rows.Next() {
-			}
-			return rows.Err()
-		}
-	}
 	return []question{
-		{"counts by status, all", query(`SELECT status, count(*) FROM "WebhookEvent" GROUP BY status`)},
-		{"counts by status, 1 h", query(`SELECT status, count(*) FROM "WebhookEvent" WHERE "createdAt" > now() - interval '1 hour' GROUP BY status`)},
+		{"counts by status, 1 h", func(ctx context.Context, c *contender) error {
+			var counts []struct {
+				Status string `db:"status"`
+				Events int    `db:"count"`
+			}
+			return c.site.db.SelectContext(ctx, &counts, `SELECT status, count(*) FROM "WebhookEvent" WHERE "createdAt" > now() - interval '1 hour' GROUP BY status`)
+		}},
 		{"/api/health/webhooks", func(ctx context.Context, c *contender) error {
 			_, err := c.site.db.WebhookHealth(ctx) // the endpoint asks once a second and remembers
+			return err
+		}},
+		{"state for /metrics", func(ctx context.Context, c *contender) error {
+			_, err := c.site.db.State(ctx)
+			return err
+		}},
+		{"stuck orders", func(ctx context.Context, c *contender) error {
+			_, err := c.site.db.StuckOrders(ctx, time.Hour, "", postgres.StuckOrder{}, 50)
+			return err
+		}},
+		{"panel, newest events", func(ctx context.Context, c *contender) error {
+			_, err := c.site.db.EventsPage(ctx, postgres.EventFilter{Limit: 50}, time.Time{}, "")
+			return err
+		}},
+		{"panel, failed events", func(ctx context.Context, c *contender) error {
+			_, err := c.site.db.EventsPage(ctx, postgres.EventFilter{Status: string(event.Failed), Limit: 50}, time.Time{}, "")
 			return err
 		}},
 	}

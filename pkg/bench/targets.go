@@ -68,6 +68,7 @@ func (r *Result) targets() (all []Target) {
 			r.judgeOpen(k, judge, compare)
 		}
 	}
+	r.judgeQueries(judge)
 	r.judgeMemory(judge)
 	return all
 }
@@ -89,6 +90,15 @@ func (r *Result) judgeOpen(k Kind, judge func(string, Spread, bool, float64, str
 	judge("p50 at 1000/s above an empty commit's", spreadOf(above), true, 1, "ms")
 	judge("POST to committed order at 1000/s, p50", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P50 })), true, 5, "ms")
 	judge("POST to committed order at 1000/s, p99", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P99 })), true, 20, "ms")
+}
+
+func (r *Result) judgeQueries(judge func(string, Spread, bool, float64, string)) {
+	for _, k := range r.kinds() {
+		if k.Measure == Query { // somebody waits for the answer
+			p50 := r.of(k, func(f Figure) float64 { return f.Latency.P50 })
+			judge(fmt.Sprintf("%s, %d stored", k.Contender, k.Stored), spreadOf(p50), true, 10, "ms")
+		}
+	}
 }
 
 func (r *Result) judgeMemory(judge func(string, Spread, bool, float64, string)) {
