@@ -116,6 +116,9 @@ func (s *Server) session(ctx context.Context, c order.Checkout) (order.Session, 
 		return session, err
 	}
 	session, err := s.stripe.CreateSession(ctx, c.Request, fmt.Sprintf("checkout:%s:%d", c.PaymentID, c.Attempt))
+	if errors.Is(err, event.ErrAnswered) {
+		return session, errors.Join(err, s.starts.DropRequest(ctx, c.PaymentID, c.Attempt))
+	}
 	if err != nil {
 		return session, err
 	}

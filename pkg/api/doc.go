@@ -32,6 +32,8 @@ type Checkouts interface {
 	BeginCheckout(ctx context.Context, start order.CheckoutStart) (order.Checkout, error)
 	// KeepSession stores the session that a request has led to.
 	KeepSession(ctx context.Context, paymentID string, attempt int, sessionID string) error
+	// DropRequest has the next checkout ask Stripe anew.
+	DropRequest(ctx context.Context, paymentID string, attempt int) error
 }
 
 // Stripe makes and reads Checkout Sessions with a restaurant's own key.

@@ -35,6 +35,7 @@ type Config struct {
 
 	Now            func() time.Time // default time.Now
 	MaxWaiting     int              // clients in this process, default DefaultMaxWaiting
+	WriteTimeout   time.Duration    // how long a client may take to fetch what it is sent, default 10 s
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed
 }
 
@@ -58,6 +59,7 @@ const ordersPath = "/api/v1/orders"
 // Server is the storefront's API.
 type Server struct {
 	http        *http.Server
+	echo        *echo.Echo
 	connections int
 
 	orders   Orders
@@ -71,6 +73,7 @@ type Server struct {
 	metrics  *telemetry.API
 	log      *slog.Logger
 	now      func() time.Time
+	within   time.Duration // for a client to fetch what it is sent
 
 	hub     *hub
 	uses    *uses
@@ -88,10 +91,13 @@ func NewServer(cfg Config) *Server {
 	if cfg.MaxWaiting == 0 {
 		cfg.MaxWaiting = DefaultMaxWaiting
 	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = writeTimeout
+	}
 	s := &Server{
 		connections: cfg.MaxWaiting + spareConnections,
 		orders:      cfg.Orders, starts: cfg.Checkouts, stripe: cfg.Stripe, keys: cfg.Keys, keyForm: cfg.KeyForm, tokens: cfg.Tokens,
-		frontend: cfg.Frontend, ready: cfg.Ready, metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now,
+		frontend: cfg.Frontend, ready: cfg.Ready, metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now, within: cfg.WriteTimeout,
 		hub: newHub(cfg.Orders, cfg.Metrics, cfg.Log), uses: newUses(cfg.Keys, cfg.Log),
 		room: newRoom(cfg.MaxWaiting, maxWaitingPerPlace), closing: make(chan struct{}),
 		failures: newBuckets(failuresPerSecond, failuresBurst), creations: newBuckets(ordersPerSecond, ordersBurst),
@@ -102,6 +108,7 @@ func NewServer(cfg Config) *Server {
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
 	e.Use(s.request, middleware.Recover(), secure)
 	s.routes(e)
+	s.echo = e
 	s.http = &http.Server{
 		Handler: e, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,

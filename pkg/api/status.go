@@ -13,7 +13,7 @@ const (
 	// half of one.
 	maxWait = 30 * time.Second
 
-	// writeTimeout is how long a client may take to fetch what is sent to it.
+	// writeTimeout is how long a client may take to fetch what it is sent.
 	writeTimeout = 10 * time.Second
 )
 
@@ -109,11 +109,11 @@ func (s *Server) longPoll(c echo.Context, orderID, known string, wait time.Durat
 // patient puts off the server's own time limits, which are for requests that
 // are answered at once.
 func (s *Server) patient(c echo.Context, wait time.Duration) error {
-	control := http.NewResponseController(c.Response())
+	control := http.NewResponseController(c.Response().Writer)
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	return control.SetWriteDeadline(time.Now().Add(wait + writeTimeout))
+	return control.SetWriteDeadline(time.Now().Add(wait + s.within))
 }
 
 // answerState answers with the state, or that it is the one that the client

@@ -50,7 +50,7 @@ func (s *Server) streamOrder(c echo.Context) error {
 	defer s.metrics.Waiting.WithLabelValues("stream").Dec()
 	began := time.Now()
 	defer func() { waited(c, time.Since(began)) }()
-	out := stream{c: c, control: http.NewResponseController(c.Response())}
+	out := stream{c, http.NewResponseController(c.Response().Writer), s.within} // Echo's own keeps errors to itself
 	if err = out.begin(); err == nil {
 		err = s.follow(c, out, w, now, known)
 	}
@@ -100,6 +100,7 @@ func (s *Server) follow(c echo.Context, out stream, w *watcher, now *state, know
 type stream struct {
 	c       echo.Context
 	control *http.ResponseController
+	within  time.Duration
 }
 
 func (o stream) begin() error {
@@ -117,7 +118,7 @@ func (o stream) tell(s *state) error {
 
 // send sends at once. Who doesn't fetch it in time is not waited for.
 func (o stream) send(text string) error {
-	if err := o.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := o.control.SetWriteDeadline(time.Now().Add(o.within)); err != nil {
 		return err
 	}
 	if _, err := o.c.Response().Write([]byte(text)); err != nil {

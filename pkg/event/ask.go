@@ -27,6 +27,10 @@ var (
 	ErrNoAnswer  = errors.New("no usable answer from Stripe")
 )
 
+// ErrAnswered says, beside another of these, that Stripe has dealt with the
+// request, and will say the same again to the same idempotency key.
+var ErrAnswered = errors.New("Stripe has answered with an error")
+
 // Query asks for a page of a restaurant's events, newest first.
 type Query struct {
 	RestaurantID string

@@ -14,11 +14,11 @@ import (
 	"tillhook/pkg/order"
 )
 
-// Resume is how long a request for a session is repeated word for word when
+// resume is how long a request for a session is repeated word for word when
 // nobody knows what has become of it. Later its end would be nearer than
 // Stripe allows for a new session; and nobody was ever sent to the one that it
 // may have made.
-const Resume = 20 * time.Minute
+const resume = 20 * time.Minute
 
 // BeginCheckout finds the session of an order, or stores what Stripe is to be
 // asked for, with its payment, before anybody asks. Two at once get the same.
@@ -109,18 +109,17 @@ func openPayment(ctx context.Context, tx *sqlx.Tx, s *settlement, o *order.Order
 // been asked for a moment ago.
 func putRequest(ctx context.Context, tx *sqlx.Tx, c *order.Checkout, request order.CheckoutRequest) error {
 	var before struct {
-		Attempt     int       `db:"attempt"`
-		Request     string    `db:"request"`
-		RequestedAt time.Time `db:"requestedAt"`
-		SessionID   string    `db:"sessionId"`
-		ReadAt      time.Time `db:"readAt"`
+		Attempt   int    `db:"attempt"`
+		Request   string `db:"request"`
+		Fresh     bool   `db:"fresh"`
+		SessionID string `db:"sessionId"`
 	}
-	err := tx.GetContext(ctx, &before, db.Query("checkout_read"), c.PaymentID)
+	err := tx.GetContext(ctx, &before, db.Query("checkout_read"), c.PaymentID, resume.Seconds())
 	switch {
 	case err == nil && before.SessionID != "":
 		c.SessionID = before.SessionID
 		return nil
-	case err == nil && before.ReadAt.Sub(before.RequestedAt) < Resume:
+	case err == nil && before.Fresh:
 		c.Attempt = before.Attempt
 		return json.Unmarshal([]byte(before.Request), &c.Request)
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
@@ -145,6 +144,15 @@ func (d *DB) KeepSession(ctx context.Context, paymentID string, attempt int, ses
 	}
 	if kept == 0 {
 		return fmt.Errorf("keeping the session of payment %s: %w", paymentID, order.ErrSuperseded)
+	}
+	return nil
+}
+
+// DropRequest makes the next checkout of a payment ask Stripe anew, after an
+// attempt that Stripe has answered with an error: it would say the same again.
+func (d *DB) DropRequest(ctx context.Context, paymentID string, attempt int) error {
+	if _, err := d.ExecContext(ctx, db.Query("checkout_drop"), paymentID, attempt); err != nil {
+		return fmt.Errorf("giving up a request for payment %s: %w", paymentID, d.fault(ctx, err))
 	}
 	return nil
 }

@@ -178,8 +178,8 @@ func fault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", event.ErrNoAnswer, context.Cause(ctx))
 	}
-	var answered *stripego.Error
-	if !errors.As(err, &answered) {
+	var told *stripego.Error
+	if !errors.As(err, &told) {
 		var network *url.Error
 		switch {
 		case errors.Is(err, event.ErrTooMany):
@@ -189,11 +189,11 @@ func fault(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("%w: it is not the JSON that it should be", event.ErrNoAnswer)
 	}
-	what := fmt.Sprintf("HTTP %d", answered.HTTPStatusCode)
-	if answered.Code != "" {
-		what += " " + string(answered.Code)
+	what := fmt.Sprintf("HTTP %d", told.HTTPStatusCode)
+	if told.Code != "" {
+		what += " " + string(told.Code)
 	}
-	switch status := answered.HTTPStatusCode; {
+	switch status := told.HTTPStatusCode; {
 	case status == http.StatusUnauthorized:
 		return errRefused
 	case status == http.StatusForbidden:
@@ -203,10 +203,18 @@ func fault(ctx context.Context, err error) error {
 	case status == http.StatusTooManyRequests:
 		return fmt.Errorf("%w (%s)", event.ErrTooMany, what)
 	case status < http.StatusInternalServerError && status != http.StatusConflict:
-		return event.Permanent(fmt.Errorf("%w (%s)", event.ErrNoAnswer, what))
+		return event.Permanent(answered{fmt.Errorf("%w (%s)", event.ErrNoAnswer, what)})
+	case status == http.StatusInternalServerError:
+		return answered{fmt.Errorf("%w (%s)", event.ErrNoAnswer, what)}
 	}
 	return fmt.Errorf("%w (%s)", event.ErrNoAnswer, what)
 }
+
+// answered is an error that Stripe keeps with the idempotency key.
+type answered struct{ error }
+
+func (a answered) Unwrap() error      { return a.error }
+func (answered) Is(target error) bool { return target == event.ErrAnswered }
 
 // isRefused reports whether Stripe has refused this very key a while ago: it
 // won't do better the next time.

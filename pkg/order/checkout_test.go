@@ -1,0 +1,78 @@
+package order_test
+
+import (
+	"errors"
+	"testing"
+
+	"tillhook/pkg/order"
+)
+
+// Through which payment a customer may pay, if paying can't charge him twice.
+func TestPayable(t *testing.T) {
+	t.Parallel()
+	expired, async := order.Facts{Expired: true}, order.Facts{AsyncFailed: true}
+	for _, c := range []struct {
+		name   string
+		order  *order.Order
+		change func(o *order.Order)
+		dead   []string
+		want   string // payment, "" for a new one
+		err    error
+	}{
+		{name: "no payment yet", order: newOrder()},
+		{name: "one without a session", order: newOrder(""), want: "p1"},
+		{name: "one with a session", order: newOrder("cs_1"), want: "p1"},
+		{name: "a session goes before none", order: newOrder("", "cs_2"), want: "p2"},
+		{name: "the first of two sessions", order: newOrder("cs_1", "cs_2"), want: "p1"},
+		{name: "the first is known to have ended", order: newOrder("cs_1", "cs_2"), dead: []string{"p1"}, want: "p2"},
+		{name: "both are", order: newOrder("cs_1", "cs_2"), dead: []string{"p1", "p2"}},
+		{name: "expired", order: newOrder("cs_1"), change: func(o *order.Order) {
+			o.Status, o.Payments[0].Status, o.Payments[0].Facts = order.Expired, order.PaymentExpired, expired
+		}},
+		{name: "the transfer failed", order: newOrder("pi_1"), change: func(o *order.Order) {
+			o.Status, o.Payments[0].Status, o.Payments[0].Facts = order.PaymentFailed, order.PaymentIsFailed, async
+		}},
+		{name: "a card was declined: the same session goes on", order: newOrder("pi_1"), change: func(o *order.Order) {
+			o.Payments[0].Status, o.Payments[0].Facts = order.PaymentIsFailed, order.Facts{Session: "cs_1", Intent: "pi_1", FailedAttempts: []string{"ch_1"}}
+		}, want: "p1"},
+		{name: "the money is under way", order: newOrder("pi_1"), change: func(o *order.Order) {
+			o.Payments[0].Status, o.Payments[0].Facts = order.PaymentProcessing, order.Facts{Session: "cs_1", Processing: true}
+		}, err: order.ErrUnderWay},
+		{name: "paid by an intent of the application's own", order: newOrder("pi_1"), err: order.ErrUnderWay},
+		{name: "paid", order: newOrder("pi_1"), change: func(o *order.Order) { o.Status = order.Paid }, err: order.ErrPaid},
+		{name: "given back", order: newOrder("pi_1"), change: func(o *order.Order) { o.Status = order.Refunded }, err: order.ErrPaid},
+		{name: "a payment is settled, the order by hand is not", order: newOrder("pi_1"), change: func(o *order.Order) {
+			o.Payments[0].Status = order.PaymentCompleted
+		}, err: order.ErrPaid},
+		{name: "other money came", order: newOrder("pi_1", "cs_2"), change: func(o *order.Order) {
+			o.Payments[0].Status = order.PaymentReview
+		}, err: order.ErrReview},
+		{name: "the restaurant has cancelled it", order: newOrder("cs_1"), change: func(o *order.Order) { o.Status = "CANCELLED" }, err: order.ErrClosed},
+	} {
+		if c.change != nil {
+			c.change(c.order)
+		}
+		got := ""
+		p, err := c.order.Payable(c.dead)
+		if p != nil {
+			got = p.ID
+		}
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: payment %q, %v; want %q, %v", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+// An order whose payment has ended waits again when there is another.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	o := newOrder("cs_1", "")
+	o.Status, o.Payments[0].Status, o.Payments[0].Facts = order.Expired, order.PaymentExpired, order.Facts{Expired: true}
+	got := o.Reopen(o.Payments[1])
+	if got == nil || got.OrderFrom != order.Expired || got.OrderTo != order.PaymentPending || got.PaymentID != "p2" {
+		t.Errorf("%+v", got)
+	}
+	if again := o.Reopen(o.Payments[1]); again != nil || o.Status != order.PaymentPending {
+		t.Errorf("once more: %+v", again)
+	}
+}
