@@ -48,22 +48,28 @@ type process struct {
 
 func (p *product) launch(name string, env ...string) *process {
 	p.Helper()
+	return launch(p, name, append([]string{"DATABASE_URL=" + p.cfg.DatabaseURL.Reveal(), "REDIS_URL=" + p.cfg.RedisURL.Reveal(),
+		"PAYMENT_CONFIG_ENC_KEY=" + encKey, "APP_ENV=production"}, env...)...)
+}
+
+// launch starts one of our programs, until the end of the test.
+func launch(t testing.TB, name string, env ...string) *process {
+	t.Helper()
 	dir, err := binaries()
 	if err != nil {
-		p.Fatal(err)
+		t.Fatal(err)
 	}
 	c := &process{exec.Command(filepath.Join(dir, name)), &safeBuffer{}, make(chan error, 1)}
-	c.Env = append([]string{"DATABASE_URL=" + p.cfg.DatabaseURL.Reveal(), "REDIS_URL=" + p.cfg.RedisURL.Reveal(),
-		"PAYMENT_CONFIG_ENC_KEY=" + encKey, "APP_ENV=production"}, env...)
+	c.Env = env
 	c.Stdout, c.Stderr = c.logs, c.logs
 	if err := c.Start(); err != nil {
-		p.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() { c.exited <- c.Wait() }()
-	p.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = c.Process.Kill() // it is gone already unless the test failed
-		if p.Failed() {
-			p.Logf("%s: %s", name, tail(c.logs.String(), 2000))
+		if t.Failed() {
+			t.Logf("%s: %s", name, tail(c.logs.String(), 2000))
 		}
 	})
 	return c
