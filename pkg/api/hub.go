@@ -16,8 +16,9 @@ const (
 	lookInterval = 15 * time.Second
 	// lookAgain is the pause after a read that has failed.
 	lookAgain = 500 * time.Millisecond
-	// maxLook bounds one read, in orders.
-	maxLook = 5000
+	// maxLook bounds one read, in orders: those who wait for the first are told
+	// while the next are read.
+	maxLook = 1000
 )
 
 // hub tells those who wait for an order when it has changed. There is one for a

@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Orders    Orders
 	Checkouts Checkouts
+	Abandoned Abandoned
 	Stripe    Stripe
 	Keys      Keys
 	KeyForm   KeyForm
@@ -77,6 +78,7 @@ type Server struct {
 
 	hub     *hub
 	uses    *uses
+	closer  closer
 	room    *room
 	closing chan struct{} // closed when whoever waits is to be sent away
 
@@ -99,14 +101,19 @@ func NewServer(cfg Config) *Server {
 		orders:      cfg.Orders, starts: cfg.Checkouts, stripe: cfg.Stripe, keys: cfg.Keys, keyForm: cfg.KeyForm, tokens: cfg.Tokens,
 		frontend: cfg.Frontend, ready: cfg.Ready, metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now, within: cfg.WriteTimeout,
 		hub: newHub(cfg.Orders, cfg.Metrics, cfg.Log), uses: newUses(cfg.Keys, cfg.Log),
-		room: newRoom(cfg.MaxWaiting, maxWaitingPerPlace), closing: make(chan struct{}),
+		closer: closer{cfg.Abandoned, cfg.Log},
+		room:   newRoom(cfg.MaxWaiting, maxWaitingPerPlace), closing: make(chan struct{}),
 		failures: newBuckets(failuresPerSecond, failuresBurst), creations: newBuckets(ordersPerSecond, ordersBurst),
 		checkouts: newBuckets(checkoutsPerSecond, checkoutsBurst),
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) { asProblem(err).send(c, s.log) }
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
-	e.Use(s.request, middleware.Recover(), secure)
+	e.Use(s.request, middleware.RecoverWithConfig(middleware.RecoverConfig{
+		DisableStackAll: true,
+		// Into the request's line, instead of a format of Echo's own.
+		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error { return fmt.Errorf("%w\n%s", err, stack) },
+	}), secure)
 	s.routes(e)
 	s.echo = e
 	s.http = &http.Server{
@@ -138,6 +145,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.hub.run(background) })
 	running.Go(func() { s.uses.run(background) })
+	running.Go(func() { s.closer.run(background) })
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(netutil.LimitListener(l, s.connections)) }()
 	var err error

@@ -51,18 +51,27 @@ func waitFor(c echo.Context) (time.Duration, error) {
 	return wait, nil
 }
 
-// look reads the order now.
-func (s *Server) look(ctx context.Context, orderID string) (*state, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	views, err := s.orders.Views(ctx, []string{orderID})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if len(views) == 0 {
-		return nil, notFound()
-	}
-	return newState(views[0]), nil
+// look reads the order now. It does so on a stack of its own, which ends with
+// it: that of a client who waits would keep the size that a query needs, and
+// thousands wait.
+func (s *Server) look(ctx context.Context, orderID string) (now *state, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		views, failure := s.orders.Views(ctx, []string{orderID})
+		switch {
+		case failure != nil:
+			err = unavailable(failure)
+		case len(views) == 0:
+			err = notFound()
+		default:
+			now = newState(views[0])
+		}
+	}()
+	<-done
+	return now, err
 }
 
 // longPoll holds the answer back until there is news, or the time is up.

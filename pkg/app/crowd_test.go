@@ -123,6 +123,8 @@ func (c *crowd) wait(n int, how string, shared bool) seeing {
 	c.place(slices.Compact(slices.Clone(ids)))
 	seen := make([]time.Time, n)
 	connecting := make(chan struct{}, 64)
+	over := make(chan struct{}) // nobody leaves before all have seen it
+	defer close(over)
 	var all sync.WaitGroup
 	for i, id := range ids {
 		connecting <- struct{}{}
@@ -130,13 +132,16 @@ func (c *crowd) wait(n int, how string, shared bool) seeing {
 		if err != nil {
 			c.Fatal(err)
 		}
-		all.Go(func() {
+		all.Add(1)
+		go func() {
 			defer conn.Close()
 			if err := c.customer(conn, id, how, i, func() { <-connecting }); err != nil {
 				c.Errorf("%s: %v", id, err)
 			}
 			seen[i] = time.Now()
-		})
+			all.Done()
+			<-over
+		}()
 	}
 	c.until("all wait", func() bool { return c.waiting(how) == fmt.Sprint(n) })
 	s := seeing{memory: c.memory()}

@@ -193,7 +193,9 @@ func nextPaymentStatus(p *Payment) PaymentStatus {
 // nextStatus leaves the restaurant's own states alone, and keeps a paid order
 // paid for the same reason as nextPaymentStatus.
 func nextStatus(o *Order) Status {
-	if !o.Status.drivenByPayments() {
+	// Without a payment there is nothing to follow from: the order waits for
+	// somebody to begin one, or was given up.
+	if !o.Status.drivenByPayments() || len(o.Payments) == 0 {
 		return o.Status
 	}
 	next := orderStatus(o.Payments)

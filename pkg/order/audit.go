@@ -173,7 +173,7 @@ func (a *Auditor) compareOrder(r Recorded) {
 	switch plain := orderStatus(joined.Payments); {
 	case r.Status != joined.Status:
 		d.Text = fmt.Sprintf("order is %s, its payments make it %s", r.Status, joined.Status)
-	case r.Status.drivenByPayments() && r.Status != plain:
+	case r.Status.drivenByPayments() && len(r.Payments) > 0 && r.Status != plain:
 		d.Text, d.ByHand, d.Mend = fmt.Sprintf("order is %s by hand, its payments make it %s", r.Status, plain), true, MendByHuman
 	default:
 		return

@@ -36,7 +36,7 @@ func start(paymentID string, dead ...string) order.CheckoutStart {
 // payments is "id status session" of each payment, and the order's status.
 func payments(t *testing.T, d *postgres.DB) string {
 	t.Helper()
-	return get[string](t, d, `SELECT o.status || coalesce(': ' || string_agg(concat_ws(' ', p.id, p.status, p."providerPaymentId"), ', ' ORDER BY p.id), '')
+	return get[string](t, d, `SELECT o.status || coalesce(': ' || string_agg(concat_ws(' ', p.id, p.status, p."providerPaymentId"), ', ' ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL), '')
 		FROM "Order" o LEFT JOIN "Payment" p ON p."orderId" = o.id WHERE o.id = 'o' GROUP BY o.id`)
 }
 
@@ -151,6 +151,31 @@ func TestACheckoutUsesThePaymentThatThereIs(t *testing.T) {
 	exec(t, d, `UPDATE "Payment" SET "providerPaymentId" = 'cs_test_theirs'`)
 	if c, err := d.BeginCheckout(t.Context(), start("p1")); err != nil || c.PaymentID != "theirs" || c.SessionID != "cs_test_theirs" {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// An order that nobody has begun to pay ends after a day, and can be paid all
+// the same by who comes back.
+func TestAbandonedOrdersEnd(t *testing.T) {
+	t.Parallel()
+	d := withOrder(t)
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency, "createdAt") VALUES ('theirs', 'r', 1, 'eur', now() - interval '3 days')`)
+	if n, err := d.EndAbandoned(t.Context(), 10); n != 0 || err != nil {
+		t.Errorf("a young one: %d, %v", n, err)
+	}
+	exec(t, d, `UPDATE "Order" SET "createdAt" = now() - interval '25 hours' WHERE id = 'o'`)
+	if n, err := d.EndAbandoned(t.Context(), 10); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if got := payments(t, d) + get[string](t, d, `SELECT ' ' || "orderId" || ' ' || reason FROM "OrderTransition"`); got != "EXPIRED o nobody began to pay" {
+		t.Error(got)
+	}
+	if c, err := d.BeginCheckout(t.Context(), start("p1")); err != nil || c.PaymentID != "p1" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	exec(t, d, `UPDATE "Order" SET status = 'PAYMENT_PENDING'`)
+	if n, err := d.EndAbandoned(t.Context(), 10); n != 0 || err != nil || payments(t, d) != "PAYMENT_PENDING: p1 PENDING" {
+		t.Errorf("one with a payment: %d, %v, %s", n, err, payments(t, d))
 	}
 }
 
