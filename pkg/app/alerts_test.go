@@ -2,8 +2,11 @@ package app_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -134,5 +137,85 @@ func TestTheRunbookHasEveryAlertAndOnlyRealCommands(t *testing.T) {
 				t.Errorf("ops %s: there is no %s", command, flag)
 			}
 		}
+	}
+}
+
+// dashboard is what of Grafana's format a panel of ours needs.
+type dashboard struct {
+	Title, UID    string
+	SchemaVersion int
+	Templating    struct {
+		List []struct{ Name, Type, Query string }
+	}
+	Panels []struct {
+		ID          int
+		Type, Title string
+		Datasource  struct{ Type, UID string }
+		GridPos     struct{ X, Y, W, H int }
+		FieldConfig struct {
+			Defaults struct{ Unit string }
+		}
+		Targets []struct{ RefID, Expr, LegendFormat string }
+	}
+}
+
+// The dashboard is one that Grafana draws: of one data source that is chosen
+// there, every panel in a place of its own, every expression one of Prometheus's.
+func TestTheDashboardIsWhole(t *testing.T) {
+	t.Parallel()
+	var d dashboard
+	if err := json.Unmarshal([]byte(readDeploy(t, "prometheus/dashboard.json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	if d.Title == "" || d.UID == "" || d.SchemaVersion < 36 || len(d.Panels) < 20 {
+		t.Errorf("%q, %q, version %d, %d panels", d.Title, d.UID, d.SchemaVersion, len(d.Panels))
+	}
+	if v := d.Templating.List; len(v) != 1 || v[0].Name != "datasource" || v[0].Type != "datasource" || v[0].Query != "prometheus" {
+		t.Errorf("variables %v", v)
+	}
+	ids, places := map[int]bool{}, map[[2]int]string{}
+	var rules strings.Builder
+	rules.WriteString("groups:\n- name: dashboard\n  rules:\n")
+	for _, p := range d.Panels {
+		if ids[p.ID] || p.ID == 0 || p.Title == "" || p.Type != "timeseries" || p.FieldConfig.Defaults.Unit == "" || len(p.Targets) == 0 {
+			t.Errorf("panel %d, %q: its id, type, title, unit or targets", p.ID, p.Title)
+		}
+		ids[p.ID] = true
+		if p.Datasource.Type != "prometheus" || p.Datasource.UID != "${datasource}" {
+			t.Errorf("%s: data source %v", p.Title, p.Datasource)
+		}
+		if g := p.GridPos; g.W < 4 || g.H < 4 || g.X < 0 || g.X+g.W > 24 {
+			t.Errorf("%s: place %v", p.Title, g)
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := places[[2]int{x, y}]; other != "" {
+					t.Fatalf("%s lies upon %s", p.Title, other)
+				}
+				places[[2]int{x, y}] = p.Title
+			}
+		}
+		refs := map[string]bool{}
+		for _, q := range p.Targets {
+			if q.RefID == "" || refs[q.RefID] || q.Expr == "" || strings.Contains(q.Expr, "$") {
+				t.Errorf("%s: target %v", p.Title, q)
+			}
+			if q.LegendFormat == "" || len(p.Targets) > 1 && refs[q.LegendFormat] {
+				t.Errorf("%s: %s can't be told from others", p.Title, q.Expr)
+			}
+			refs[q.RefID], refs[q.LegendFormat] = true, true
+			fmt.Fprintf(&rules, "  - record: panel:%d%s\n    expr: %q\n", p.ID, strings.ToLower(q.RefID), q.Expr)
+		}
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("there is no promtool here; .ci/run has one")
+	}
+	file := filepath.Join(t.TempDir(), "dashboard.yml")
+	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -13,6 +13,7 @@ type State struct {
 	Success       *time.Time `db:"success" json:"lastSuccess"`         // when the newest event that is COMPLETED was stored
 	Pending       int        `db:"pending" json:"ordersPending"`       // orders, at most MaxCounted
 	Stuck         int        `db:"stuck" json:"ordersStuck"`           // orders that are pending for longer than StuckAfter
+	Orders        []OrdersOf `json:"orders,omitempty"`                 // by status
 	OldestSecret  *time.Time `db:"oldestSecret" json:"oldestSecret"`   // when the oldest active signing secret was set
 	MissingWeeks  int        `db:"missingWeeks" json:"missingWeeks"`   // of this week and the next that have no partition
 	InDefaultWeek int        `db:"inDefault" json:"eventsWithoutWeek"` // in the default partition, at most MaxCounted
@@ -45,6 +46,12 @@ func (s State) SecretAge() time.Duration {
 	return max(0, s.At.Sub(*s.OldestSecret))
 }
 
+// OrdersOf is how many orders have a status.
+type OrdersOf struct {
+	Status string `db:"status" json:"status"`
+	Orders int    `db:"orders" json:"orders"`
+}
+
 // QueueState is one queue of tasks.
 type QueueState struct {
 	Name      string        `json:"name"`
@@ -54,6 +61,7 @@ type QueueState struct {
 	Retry     int           `json:"retry"`
 	Archived  int           `json:"archived"`
 	Latency   time.Duration `json:"latency"` // how long the oldest pending task waits
+	Paused    bool          `json:"paused"`  // nobody takes tasks from it
 }
 
 // RedisState is what the queues live in.

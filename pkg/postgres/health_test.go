@@ -149,7 +149,8 @@ func TestStateIsReadFromIndexes(t *testing.T) {
 		t.Error("no success")
 	}
 	got.At, got.Oldest, got.OldestSecret, got.Success = time.Time{}, nil, nil, nil
-	want := event.State{Unfinished: 49_998, Waiting: 1000, Failed: 2, Pending: 4, Stuck: 2, MissingWeeks: 1}
+	want := event.State{Unfinished: 49_998, Waiting: 1000, Failed: 2, Pending: 4, Stuck: 2, MissingWeeks: 1,
+		Orders: []event.OrdersOf{{Status: "PAYMENT_PENDING", Orders: 4}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}

@@ -26,7 +26,7 @@ func (q *Queue) State(ctx context.Context) ([]event.QueueState, error) {
 			return nil, fmt.Errorf("reading queue %s: %w", name, err)
 		default:
 			s.Pending, s.Active, s.Scheduled = info.Pending, info.Active, info.Scheduled
-			s.Retry, s.Archived, s.Latency = info.Retry, info.Archived, info.Latency
+			s.Retry, s.Archived, s.Latency, s.Paused = info.Retry, info.Archived, info.Latency, info.Paused
 		}
 		all = append(all, s)
 		if err := ctx.Err(); err != nil { // asynq takes none

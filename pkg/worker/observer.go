@@ -162,6 +162,9 @@ func stateValues(s event.State) telemetry.Values {
 	} {
 		v[telemetry.Series{Name: name}] = value
 	}
+	for _, of := range s.Orders {
+		v[telemetry.Series{Name: "orders", State: of.Status}] = float64(of.Orders)
+	}
 	if s.Success != nil {
 		v[telemetry.Series{Name: "last_success_timestamp_seconds"}] = telemetry.Unix(*s.Success)
 	}
@@ -174,6 +177,11 @@ func addQueues(v telemetry.Values, queues []event.QueueState, redis event.RedisS
 			"retry": q.Retry, "archived": q.Archived} {
 			v[telemetry.Series{Name: "queue_tasks", Queue: q.Name, State: state}] = float64(n)
 		}
+		paused := 0.0
+		if q.Paused {
+			paused = 1
+		}
+		v[telemetry.Series{Name: "queue_paused", Queue: q.Name}] = paused
 		v[telemetry.Series{Name: "queue_latency_seconds", Queue: q.Name}] = q.Latency.Seconds()
 	}
 	evicts := 0.0
