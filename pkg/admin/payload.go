@@ -6,53 +6,76 @@ import (
 	"errors"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 )
 
 // covered stands where something about a customer was.
 const covered = "•••"
 
-// personal are the members whose values say who a customer is or how they pay,
-// with all that is below them. What is not named here is shown unless it looks
-// like an address of mail.
-var personal = []string{"email", "name", "phone", "address", "line1", "line2", "city", "postal_code", "state_province",
-	"customer_details", "billing_details", "shipping", "shipping_details", "shipping_address_collection", "receipt_email", "customer_email",
-	"receipt_url", "receipt_number", "ip", "ip_address", "last4", "fingerprint", "exp_month", "exp_year", "iin", "issuer",
-	"card", "card_present", "sepa_debit", "us_bank_account", "bacs_debit", "wallet", "dynamic_last4", "network_transaction_id",
-	"description", "statement_descriptor", "custom_fields", "custom_text", "client_secret", "url", "success_url", "cancel_url",
-	"individual_name", "business_name", "tax_ids", "evidence", "collected_information", "hosted_verification_url", "authorization_code", "network_token",
-	"account_number", "routing_number", "iban", "bic", "verified_name", "verified_email", "payer_email", "payer_name", "payer_id", "cardholder_name"}
+// shown are the members whose values may be seen by whoever may look: what
+// Stripe's objects are, how they hang together, and the money. Anything else may
+// say who a customer is or how they pay, today or with Stripe's next version.
+var shown = names("id object type api_version created livemode pending_webhooks account context application " +
+	"amount amount_authorized amount_cancelled amount_capturable amount_captured amount_due amount_discount amount_paid amount_received " +
+	"amount_refunded amount_remaining amount_shipping amount_subtotal amount_tax amount_total application_fee application_fee_amount currency fee net " +
+	"status payment_status mode reason code decline_code failure_code network_status risk_level cancellation_reason capture_method " +
+	"confirmation_method payment_method_collection payment_method_types submit_type ui_mode billing_reason " +
+	"balance_transaction balance_transactions charge customer destination dispute invoice latest_charge on_behalf_of payment_intent payment_link " +
+	"payment_method refund review setup_intent source_transfer source_transfer_reversal subscription transfer transfer_reversal " +
+	"canceled_at expires_at due_by available_on arrival_date submission_count total_count")
 
 // ours are the members of metadata that we put there; the rest may say anything.
-var ours = []string{"restaurantId", "orderId", "paymentId"}
+var ours = names("restaurantId orderId paymentId")
 
-// maxDepth is far beyond any of Stripe's objects; a forged body could be deeper
-// than the stack.
-const maxDepth = 100
+func names(list string) map[string]bool {
+	all := map[string]bool{}
+	for name := range strings.FieldsSeq(list) {
+		all[name] = true
+	}
+	return all
+}
 
-var mailAddress = regexp.MustCompile(`[^\s@]+@[^\s@]+\.[^\s@]+`)
+const (
+	// maxDepth is far beyond any of Stripe's objects; a forged body could be
+	// deeper than the stack.
+	maxDepth = 100
 
-// showPayload writes a payload for people, with what is personal covered unless
-// uncover. A body that is no JSON was never verified, and can hold anything.
+	// maxShown bounds what is drawn of a payload, in bytes: indented, a body of
+	// nothing but brackets is a hundred times as long.
+	maxShown = 512 << 10
+)
+
+var (
+	// word is what ids, types, codes and statuses look like, and no address of
+	// mail, no name with a blank in it, and no link.
+	word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]*$`)
+	// member is what Stripe's members are called, and ours. In metadata it can
+	// be anything.
+	member = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+	errLong = errors.New("there is no room for all of it")
+)
+
+// showPayload writes a payload for people, with what may be personal covered
+// unless uncover. A body that is no JSON was never verified, and can hold
+// anything.
 func showPayload(body []byte, uncover bool) string {
 	var out bytes.Buffer
-	if uncover {
-		if err := json.Indent(&out, body, "", "  "); err != nil {
-			return strings.ToValidUTF8(string(body), "\uFFFD")
-		}
-		return out.String()
-	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	p := coverer{in: d, out: &out}
-	err := p.value("", 0, false)
+	p := coverer{in: d, out: &out, all: uncover}
+	err := p.value("", "", 0)
 	if err == nil {
 		if _, end := d.Token(); !errors.Is(end, io.EOF) {
 			err = errors.New("there is more")
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errLong):
+		return out.String() + "\n… It is too long to be shown here: ops events show --payload prints all of it."
+	case err != nil && uncover:
+		return strings.ToValidUTF8(string(body[:min(len(body), maxShown)]), "\uFFFD")
+	case err != nil:
 		return "This is no JSON, so nobody can tell what in it is a customer's. An operator may show it."
 	}
 	return out.String()
@@ -62,10 +85,11 @@ func showPayload(body []byte, uncover bool) string {
 type coverer struct {
 	in  *json.Decoder
 	out *bytes.Buffer
+	all bool // covers nothing
 }
 
-// value copies one value that stands under a name.
-func (p coverer) value(name string, depth int, hide bool) error {
+// value copies one value that stands under a name, in a member called parent.
+func (p coverer) value(parent, name string, depth int) error {
 	t, err := p.in.Token()
 	if err != nil {
 		return err
@@ -73,9 +97,12 @@ func (p coverer) value(name string, depth int, hide bool) error {
 	if depth > maxDepth {
 		return errors.New("too deep")
 	}
+	if p.out.Len() > maxShown {
+		return errLong
+	}
 	open, compound := t.(json.Delim)
 	if !compound {
-		p.scalar(t, hide)
+		p.scalar(parent, name, t)
 		return nil
 	}
 	end := "}"
@@ -89,18 +116,12 @@ func (p coverer) value(name string, depth int, hide bool) error {
 			p.out.WriteByte(',')
 		}
 		p.newline(depth + 1)
-		member := ""
-		if open == '{' {
-			t, err := p.in.Token()
-			if err != nil {
-				return err
-			}
-			member, _ = t.(string)
-			p.write(member)
-			p.out.WriteString(": ")
+		if open == '[' { // what a list is of, its name says
+			err = p.value(parent, name, depth+1)
+		} else {
+			err = p.member(name, depth+1)
 		}
-		if err := p.value(member, depth+1, hide || slices.Contains(personal, strings.ToLower(member)) ||
-			name == "metadata" && !slices.Contains(ours, member)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -114,15 +135,36 @@ func (p coverer) value(name string, depth int, hide bool) error {
 	return nil
 }
 
-func (p coverer) scalar(t json.Token, hide bool) {
-	text, isText := t.(string)
-	switch {
-	case t == nil:
-		p.out.WriteString("null") // which says nothing
-	case hide, isText && mailAddress.MatchString(text):
+// member copies a name and its value, in the member called parent.
+func (p coverer) member(parent string, depth int) error {
+	t, err := p.in.Token()
+	if err != nil {
+		return err
+	}
+	name, _ := t.(string)
+	if p.all || member.MatchString(name) {
+		p.write(name)
+	} else {
 		p.write(covered)
-	default:
+	}
+	p.out.WriteString(": ")
+	return p.value(parent, name, depth)
+}
+
+func (p coverer) scalar(parent, name string, t json.Token) {
+	known := shown
+	if parent == "metadata" {
+		known = ours
+	}
+	text, isText := t.(string)
+	_, isBool := t.(bool)
+	switch {
+	case t == nil, isBool, p.all: // yes, no and nothing say nothing of anybody
 		p.write(t)
+	case known[name] && (!isText || word.MatchString(text) || text == ""):
+		p.write(t)
+	default:
+		p.write(covered)
 	}
 }
 
