@@ -58,8 +58,8 @@ type Orders interface {
 // Settings are the restaurants' configurations.
 type Settings interface {
 	Restaurants(ctx context.Context) ([]Restaurant, error)
-	// Restaurant finds one by its id or slug, with how its secrets are used, or
-	// answers ErrNotFound.
+	// Restaurant finds one by its id or slug, with its Use and Health, or answers
+	// ErrNotFound.
 	Restaurant(ctx context.Context, name string) (Restaurant, error)
 	SetSecret(ctx context.Context, who string, s NewSecret) (SecretSet, error)
 }
@@ -219,6 +219,7 @@ type Restaurant struct {
 	PreviousUntil                           *time.Time // nil: none is accepted
 	ReadAt                                  time.Time
 	Use                                     Use
+	Health                                  event.RestaurantHealth
 }
 
 // Use is when the secrets did something. Times are nil for "never".

@@ -107,6 +107,7 @@ type eventView struct {
 	Text      string // the payload as it may be shown
 	Uncovered bool
 	Replays   bool // it may be replayed
+	Follows   bool // it was replayed just now, and is unfinished
 	Said      string
 }
 
@@ -123,9 +124,9 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 		return err
 	}
 	view := eventView{EventDetail: e, Uncovered: uncover,
-		Replays: e.Status == string(event.Completed) || e.Status == string(event.Failed)}
+		Replays: replays(e.Status)}
 	if c.QueryParam("replayed") != "" {
-		view.Said = "Replayed. The workers have it now."
+		view.Said, view.Follows = "Replayed. The workers have it now.", e.Status == string(event.Processing)
 	}
 	if uncover {
 		if err := s.Audit.Record(ctx, signedIn(c).Email, "panel: show payload", e.RestaurantID, e.ID, e.Type); err != nil {
@@ -133,7 +134,13 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 		}
 	}
 	view.Text = showPayload(e.Payload, uncover)
-	return s.render(c, http.StatusOK, "event", page{Title: "Event", Content: view})
+	return s.render(c, http.StatusOK, "event", page{Title: e.Type, Content: view})
+}
+
+// replays reports whether an event of this status can be put through the worker
+// again: what is unfinished needs it not, and what was refused must not be.
+func replays(status string) bool {
+	return status == string(event.Completed) || status == string(event.Failed)
 }
 
 // replay puts the selected events through the worker again.

@@ -58,7 +58,7 @@ func (s *Server) showRestaurant(c echo.Context, status int, view restaurantView)
 		return err
 	}
 	view.Restaurant, view.Endpoint = r, webhooks+url.PathEscape(r.Slug)
-	return s.render(c, status, "restaurant", page{Title: r.Name, Content: view})
+	return s.render(c, status, "restaurant", page{Title: "Payments of " + r.Name, Content: view})
 }
 
 // overlaps are how long the secret before may be accepted beside a new one.

@@ -89,7 +89,9 @@ func (s *Server) static(c echo.Context) error {
 var functions = template.FuncMap{
 	"version": func() string { return version },
 	"money":   money, "ago": ago, "clock": clock, "plural": plural, "millis": millis, "short": short, "tone": tone,
-	"within": func(d time.Duration) string { return millis(float64(d.Microseconds()) / 1000) },
+	"within":  func(d time.Duration) string { return millis(float64(d.Microseconds()) / 1000) },
+	"replays": replays,
+	"seconds": func(s float64) string { return since(time.Duration(s * float64(time.Second))) },
 	// Rounded to the nearest minute: a day that has just begun is a day.
 	"left": func(from time.Time, to *time.Time) string { return since(to.Sub(from).Round(time.Minute)) },
 	"under": func(path, section string) bool {

@@ -26,15 +26,15 @@ func (d *adminDesk) Restaurants(ctx context.Context) ([]admin.Restaurant, error)
 	return all, err
 }
 
-// Restaurant reads one with how its secrets are used.
+// Restaurant reads one with how its secrets are used, and how its deliveries fare.
 func (d *adminDesk) Restaurant(ctx context.Context, name string) (admin.Restaurant, error) {
 	r, err := d.restaurant(ctx, name)
 	if err != nil {
 		return admin.Restaurant{}, err
 	}
-	uses, err := d.db.WebhookUse(ctx, r.ID)
+	health, use, err := d.db.RestaurantHealth(ctx, r)
 	one := panelRestaurant(r)
-	one.Use = admin.Use(uses[r.ID])
+	one.Use, one.Health = admin.Use(use), health
 	return one, err
 }
 

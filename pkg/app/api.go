@@ -79,5 +79,5 @@ func RunAPI(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetr
 		TrustedProxies: cfg.TrustedProxies,
 	})
 	log.Info("listening", "addr", l.Addr().String())
-	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return withPrivate(ctx, cfg, private{metrics, checks, db}, log, func(ctx context.Context) error { return server.Run(ctx, l) })
 }

@@ -7,11 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tillhook/pkg/health"
 	"tillhook/pkg/ingest"
@@ -94,7 +91,7 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
 	})
 	log.Info("listening", "addr", l.Addr().String())
-	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return withPrivate(ctx, cfg, private{metrics, checks, lookups}, log, func(ctx context.Context) error { return server.Run(ctx, l) })
 }
 
 // Worker runs the fleet's share of this process until ctx ends.
@@ -148,7 +145,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log).Traced(tracer)
 	intake := worker.NewIntake(db, tasks).Counted(metrics)
 	crew := []func(context.Context){
-		worker.NewRecoverer(worker.RecovererConfig{Age: cfg.RecoverAfter, Interval: min(10*time.Second, cfg.RecoverAfter)}, db, tasks, metrics, log).Run,
+		worker.NewRecoverer(worker.RecovererConfig{Age: cfg.RecoverAfter, Interval: recoverInterval(cfg)}, db, tasks, metrics, log).Run,
 		worker.NewWaker(db, tasks, log).Run,
 		worker.NewJanitor(worker.JanitorConfig{Retention: cfg.EventRetention}, db, db, metrics, log).Run,
 		worker.NewObserver(scene, tasks, metrics, log).Run,
@@ -164,11 +161,14 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		health.Check{Name: "schema", Needed: true, Run: db.CheckSchema},
 		health.Check{Name: "redis", Needed: true, Run: tasks.Ping},
 	)
-	return withPrivate(ctx, cfg, metrics, checks, log, func(ctx context.Context) error {
+	return withPrivate(ctx, cfg, private{metrics, checks, db}, log, func(ctx context.Context) error {
 		log.Info("working", "concurrency", cfg.Concurrency)
 		return work(ctx, tasks, queue.FleetConfig{Concurrency: cfg.Concurrency, Log: log}, processor, crew)
 	})
 }
+
+// recoverInterval is how often a recoverer looks.
+func recoverInterval(cfg Config) time.Duration { return min(10*time.Second, cfg.RecoverAfter) }
 
 // work runs the fleet with its background roles.
 func work(ctx context.Context, tasks *queue.Queue, fleet queue.FleetConfig, p *worker.Processor, crew []func(context.Context)) error {
@@ -184,34 +184,6 @@ func work(ctx context.Context, tasks *queue.Queue, fleet queue.FleetConfig, p *w
 	p.Close()
 	running.Wait()
 	return err
-}
-
-// withPrivate serves /metrics and the process's health in detail on the private
-// address while run runs.
-func withPrivate(ctx context.Context, cfg Config, m *telemetry.Metrics, checks *health.Checks, log *slog.Logger, run func(context.Context) error) error {
-	if cfg.MetricsAddr == "" {
-		return run(ctx)
-	}
-	l, err := net.Listen("tcp", cfg.MetricsAddr)
-	if err != nil {
-		return fmt.Errorf("listening on METRICS_ADDR: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /livez", health.Live)
-	mux.HandleFunc("GET /readyz", checks.Details)
-	private := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := private.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics and health are not served any more", "error", err)
-		}
-	}()
-	err = run(ctx)
-	closeErr := private.Close()
-	<-done
-	return errors.Join(err, closeErr)
 }
 
 func openPostgres(cfg Config, name string) (*postgres.DB, error) {

@@ -28,7 +28,7 @@ type Config struct {
 	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, api, admin, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored, and of which the order tokens' is made. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest, api" doc:"The public port."`
-	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker, api" doc:"Private address for /metrics, /livez and /readyz, the last with each check, such as 127.0.0.1:9090. Empty: none."`
+	MetricsAddr    string        `env:"METRICS_ADDR" for:"ingest, worker, api" doc:"Private address for /metrics, /livez, /readyz with each check, and /health/restaurants/{slug or id}, such as 127.0.0.1:9090. Empty: none."`
 	TrustedProxies Networks      `env:"TRUSTED_PROXIES" for:"ingest, api, admin" doc:"Addresses or networks, comma-separated, whose X-Forwarded-For is believed. Empty: nobody's."`
 	IPAllowlist    Networks      `env:"STRIPE_IP_ALLOWLIST" for:"ingest" doc:"Addresses or networks, comma-separated, that may call the webhook endpoint; the rest gets 403. Stripe publishes its own and announces changes a week ahead. Empty: everyone may, the signature decides."`
 	FrontendURL    string        `env:"FRONTEND_URL" for:"api" doc:"The shop, such as https://shop.example: its pages may ask the storefront API, and Stripe leads customers back to /orders/{id} below it, with checkout=success or checkout=cancelled. Required."`

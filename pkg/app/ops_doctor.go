@@ -41,12 +41,12 @@ func (o *ops) doctor() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check everything, and say how to mend it", Args: takes(),
 		Long: "Looks at the configuration, Postgres, Redis, the stored secrets, the weeks of\n" +
-			"events, the queue, the backlog and the orders, and says of each fault what mends\n" +
-			"it. With --restaurant it looks at one restaurant: its secrets, when it was last\n" +
-			"delivered to and with which secret, why deliveries failed, and whether it is\n" +
-			"silent for longer than is like it. It changes nothing, asks Stripe nothing, and\n" +
-			"prints no secret. Give it the services' environment. The exit code is 1 if there\n" +
-			"is a fault.",
+			"events, the backlog, the orders, and the queue, with whether its tasks and the\n" +
+			"stored events agree, and says of each fault what mends it. With --restaurant it\n" +
+			"looks at one restaurant: its secrets, when it was last delivered to and with\n" +
+			"which secret, why deliveries failed, and whether it is silent for longer than is\n" +
+			"like it. It changes nothing, asks Stripe nothing, and prints no secret. Give it\n" +
+			"the services' environment. The exit code is 1 if there is a fault.",
 		Example: "  ops doctor\n  ops doctor --restaurant trattoria-da-marco -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			answer := examined{Restaurant: restaurant, Findings: []finding{}}
@@ -110,10 +110,11 @@ func (o *ops) examine(ctx context.Context, a *examined) error {
 	if a.Restaurant != "" {
 		return p.restaurant(ctx)
 	}
-	if p.postgres(ctx) {
+	there := p.postgres(ctx)
+	if there {
 		p.whole(ctx)
 	}
-	p.redis(ctx)
+	p.redis(ctx, there)
 	return nil
 }
 

@@ -4,11 +4,17 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"tillhook/pkg/queue"
 )
 
 // maxRedisPing is from when on Redis holds up the work: a task costs several
 // round trips.
 const maxRedisPing = 50 * time.Millisecond
+
+// maxCompared is how many unfinished events, and how many tasks of each queue
+// and state, are compared with one another: a second or two.
+const maxCompared = 1000
 
 // postgres looks at the server, and reports whether there is anything behind it
 // to be looked at.
@@ -48,8 +54,9 @@ func (p *patient) postgres(ctx context.Context) bool {
 	return true
 }
 
-// redis looks at the queue and what it lives in.
-func (p *patient) redis(ctx context.Context) {
+// redis looks at the queue and what it lives in and, with a database that can be
+// read, at whether the two agree.
+func (p *patient) redis(ctx context.Context, database bool) {
 	if p.cfg.RedisURL == "" {
 		return // a fault of the configuration
 	}
@@ -81,22 +88,59 @@ func (p *patient) redis(ctx context.Context) {
 		faults = append(faults, fault{fmt.Sprintf("Redis takes %s to answer", r.Ping.Round(time.Millisecond)), "look at its load and the network: redis-cli --latency"})
 	}
 	p.add("redis", says, faults...)
-	p.look("queue", func() (string, []fault, error) {
-		queues, err := tasks.State(ctx)
-		var waiting, retry, archived int
-		var latency time.Duration
-		for _, q := range queues {
-			waiting, retry, archived = waiting+q.Pending+q.Active, retry+q.Retry+q.Scheduled, archived+q.Archived
-			latency = max(latency, q.Latency)
+	p.look("queue", func() (string, []fault, error) { return queueFaults(ctx, tasks) })
+	if database {
+		p.look("tasks", func() (string, []fault, error) { return p.tasks(ctx, tasks) })
+	}
+}
+
+func queueFaults(ctx context.Context, tasks *queue.Queue) (string, []fault, error) {
+	queues, err := tasks.State(ctx)
+	var waiting, retry, archived int
+	var latency time.Duration
+	var faults []fault
+	for _, q := range queues {
+		waiting, retry, archived = waiting+q.Pending+q.Active, retry+q.Retry+q.Scheduled, archived+q.Archived
+		latency = max(latency, q.Latency)
+		if q.Paused {
+			faults = append(faults, fault{"the queue " + q.Name + " is paused: nobody works its tasks off", "resume it on the panel's page Queues"})
 		}
-		var faults []fault
-		if archived > 0 {
-			faults = append(faults, fault{plural(archived, "task") + " archived: their events are FAILED",
-				"ops events list --status FAILED says why; then: ops events replay --status FAILED --commit"})
-		}
-		if latency > time.Minute {
-			faults = append(faults, fault{"a task waits for " + span(latency), "run more workers, or raise WORKER_CONCURRENCY"})
-		}
-		return fmt.Sprintf("%d waiting, %d to be tried again, %d archived", waiting, retry, archived), faults, err
-	})
+	}
+	if archived > 0 {
+		faults = append(faults, fault{plural(archived, "task") + " archived: their events are FAILED",
+			"ops events list --status FAILED says why; then: ops events replay --status FAILED --commit"})
+	}
+	if latency > time.Minute {
+		faults = append(faults, fault{"a task waits for " + span(latency), "run more workers, or raise WORKER_CONCURRENCY"})
+	}
+	return fmt.Sprintf("%d waiting, %d to be tried again, %d archived", waiting, retry, archived), faults, err
+}
+
+// tasks compares the queue with the stored events, as far as maxCompared.
+func (p *patient) tasks(ctx context.Context, tasks *queue.Queue) (string, []fault, error) {
+	age := p.cfg.RecoverAfter + recoverInterval(p.cfg)
+	unfinished, err := p.db.OldestUnfinished(ctx, age, maxCompared)
+	if err != nil {
+		return "", nil, err
+	}
+	without, err := tasks.WithoutTask(ctx, unfinished)
+	if err != nil {
+		return "", nil, err
+	}
+	ids, err := tasks.TaskIDs(ctx, maxCompared)
+	if err != nil {
+		return "", nil, err
+	}
+	absent, err := p.db.AbsentEvents(ctx, ids)
+	var faults []fault
+	if n := len(without); n > 0 {
+		faults = append(faults, fault{fmt.Sprintf("%s unfinished for more than %s, and without a task: %s", plural(n, "event"), span(age), several(without)),
+			"run cmd/worker: its recoverer makes the tasks; if one runs, its log says what keeps it"})
+	}
+	if n := len(absent); n > 0 {
+		faults = append(faults, fault{fmt.Sprintf("%s without an event: %s", plural(n, "task"), several(absent)),
+			"a few end by themselves when cmd/worker takes them, and archived ones can be deleted on the panel's page Queues; " +
+				"with many, REDIS_URL is not the one that belongs to DATABASE_URL"})
+	}
+	return fmt.Sprintf("%s and %s compared", plural(len(unfinished), "old event"), plural(len(ids), "task")), faults, err
 }

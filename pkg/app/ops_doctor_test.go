@@ -1,13 +1,18 @@
 package app_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tillhook/pkg/devstack"
+	"tillhook/pkg/event"
+	"tillhook/pkg/queue"
 )
 
 // examined runs the doctor and answers what a terminal shows, with what
@@ -48,6 +53,33 @@ func (d *desk) finds(want string, args ...string) {
 	}
 }
 
+// tasks is the queue that the doctor looks at.
+func (d *desk) tasks() *queue.Queue {
+	d.Helper()
+	q, err := queue.Open(strings.TrimPrefix(d.env[0], "REDIS_URL="))
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Cleanup(func() {
+		if err := q.Close(); err != nil {
+			d.Error(err)
+		}
+	})
+	return q
+}
+
+// paused pauses a queue as the panel does.
+func (d *desk) paused(name string) {
+	d.Helper()
+	m := d.tasks().Monitor("", false)
+	defer m.Close()
+	rec := httptest.NewRecorder()
+	m.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/api/queues/"+name+":pause", nil))
+	if rec.Code != http.StatusNoContent {
+		d.Fatal(rec.Code, rec.Body)
+	}
+}
+
 // The doctor finds each fault and says what mends it.
 func TestOpsDoctor(t *testing.T) {
 	t.Parallel()
@@ -57,7 +89,8 @@ func TestOpsDoctor(t *testing.T) {
 	d.delivered("fine", "current", "4 min 1 s")
 	well, code := d.examined()
 	for _, part := range []string{"configuration  complete, for development\n", "schema         the one that is needed, or newer\n", "clock          CLOCK\n",
-		"redis          answers\n", "queue          0 waiting, 0 to be tried again, 0 archived\n", "secrets        1 restaurant, 0 in the overlap of a rotation\n",
+		"redis          answers\n", "queue          0 waiting, 0 to be tried again, 0 archived\n",
+		"tasks          0 old events and 0 tasks compared\n", "secrets        1 restaurant, 0 in the overlap of a rotation\n",
 		"backlog        none\n", "orders         0 pending, 0 stuck\n", "silence        none\n"} {
 		if !strings.Contains(well, part) {
 			t.Errorf("where all is well, there is no %q in:\n%s", part, well)
@@ -78,6 +111,11 @@ func TestOpsDoctor(t *testing.T) {
 	d.exec(`DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE %s', part) FROM tillhook_partitions() WHERE starts > now() ORDER BY starts LIMIT 1); END $$`)
 	d.exec(`INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "dedupeKey")
 		SELECT 'n' || n, 'x', 'COMPLETED', 'old', '', now(), now() - n * interval '1 hour' - interval '20 min', 'n' || n FROM generate_series(9, 60) n`)
+	tasks := d.tasks()
+	if err := tasks.Enqueue(t.Context(), event.Ref{ID: "evt_nobody", OccurredAt: time.Now()}, "x"); err != nil {
+		t.Fatal(err)
+	}
+	d.paused("low")
 	d.finds(`
   configuration  complete, for development
   postgres       version V
@@ -89,7 +127,8 @@ func TestOpsDoctor(t *testing.T) {
   orders         2 pending, 1 stuck
   silence        none
   redis          answers
-  queue          0 waiting, 0 to be tried again, 0 archived
+  queue          1 waiting, 0 to be tried again, 0 archived
+  tasks          1 old event and 1 task compared
 
 FAULTS:
   secrets: empty: there is no secret: deliveries are refused
@@ -111,8 +150,23 @@ FAULTS:
   orders: 1 order pending for more than a day
     > ops orders stuck --older 25h says why; then: ops orders reconcile --stuck
       --older 25h --commit
+  queue: the queue low is paused: nobody works its tasks off
+    > resume it on the panel's page Queues
+  tasks: 1 event unfinished for more than N s, and without a task: e1
+    > run cmd/worker: its recoverer makes the tasks; if one runs, its log says
+      what keeps it
+  tasks: 1 task without an event: evt_nobody
+    > a few end by themselves when cmd/worker takes them, and archived ones can
+      be deleted on the panel's page Queues; with many, REDIS_URL is not the one
+      that belongs to DATABASE_URL
 ops: FAULTS found
 `)
+	if err := tasks.Enqueue(t.Context(), event.Ref{ID: "e1", OccurredAt: time.Now()}, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := d.examined(); strings.Contains(got, "without a task") {
+		t.Errorf("a task that is there is missed:\n%s", got)
+	}
 	d.exec(`UPDATE "WebhookEvent" SET status = 'COMPLETED', "createdAt" = now() - interval '9 hours 20 min' WHERE id IN ('e1', 'e2')`)
 	d.finds(`
   configuration  complete, for development
