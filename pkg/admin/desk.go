@@ -18,8 +18,9 @@ type Accounts interface {
 	FindOperator(ctx context.Context, email string) (event.Operator, error)
 	// TrySignIn counts a try under a key; a count begins anew after window.
 	TrySignIn(ctx context.Context, key string, window time.Duration) (event.SignInTries, error)
-	// ForgiveSignIn takes a try back for the address, and all for the account.
-	ForgiveSignIn(ctx context.Context, addressKey, accountKey string) error
+	// ForgiveSignIn forgets the tries under some keys, and takes one back under
+	// others.
+	ForgiveSignIn(ctx context.Context, forget, takeBack []string) error
 }
 
 // Sessions are who is signed in. A token is known by its hash.

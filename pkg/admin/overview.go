@@ -2,17 +2,21 @@ package admin
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/event"
 )
 
 const (
-	// liveCheck is how often a stream makes sure that its session is not over.
-	liveCheck = 15 * time.Second
+	// liveCheck is how often a stream makes sure that its session is not over:
+	// what ends it elsewhere, such as "ops admins disable", tells nobody here.
+	liveCheck = 5 * time.Second
 	// liveWrite is how long a browser may take for one message.
 	liveWrite = 10 * time.Second
 )
@@ -24,13 +28,18 @@ func (s *Server) overview(c echo.Context) error {
 // live sends the overview's changing part, ready to be shown, whenever it has
 // changed.
 func (s *Server) live(c echo.Context) error {
-	ctx := c.Request().Context()
+	ctx, token := c.Request().Context(), s.sessionToken(c)
+	mine := s.streams.join(signedIn(c).ID, token)
+	if mine == nil {
+		c.Response().Header().Set("Retry-After", "60")
+		return echo.NewHTTPError(http.StatusServiceUnavailable, "Too many live pages are open.")
+	}
+	defer s.streams.leave(mine)
 	w := c.Response()
 	control := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	token := s.sessionToken(c)
 	check := time.NewTicker(liveCheck)
 	defer check.Stop()
 	for {
@@ -57,8 +66,11 @@ func (s *Server) live(c echo.Context) error {
 				return nil
 			case <-s.stopping.Done():
 				return nil
+			case <-mine.over:
+				return nil
 			case <-check.C:
-				if _, err := s.who(ctx, token, false); err != nil {
+				// Who can't be asked now may go on: there is nothing new to see.
+				if _, err := s.who(ctx, token, false); errors.Is(err, event.ErrNoOperator) {
 					return nil // at the next try the browser is told why
 				}
 			}

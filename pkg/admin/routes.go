@@ -26,13 +26,14 @@ type route struct {
 	method, path string
 	need         need
 	handle       echo.HandlerFunc
-	noToken      bool // its forms are not ours; see sameOrigin
+	noToken      bool // it is not our forms that ask; see meant
 	quiet        bool // doesn't make a session last longer
 }
 
 const (
 	root       = "/admin"
 	queuesRoot = root + "/queues"
+	queuesUI   = queuesRoot + "/ui" // asynq's own pages
 )
 
 func (s *Server) routes() []route {
@@ -62,9 +63,10 @@ func (s *Server) routes() []route {
 		{method: post, path: root + "/settings/payments/:restaurant/test", need: operator, handle: s.sendTest},
 		{method: get, path: root + "/audit", need: viewer, handle: s.auditList},
 		{method: get, path: queuesRoot, need: viewer, handle: s.queues},
-		{method: get, path: queuesRoot + "/*", need: viewer, handle: s.queues, quiet: true}, // its page polls
-		{method: post, path: queuesRoot + "/*", need: operator, handle: s.queues, noToken: true},
-		{method: del, path: queuesRoot + "/*", need: operator, handle: s.queues, noToken: true},
+		{method: get, path: queuesUI, need: viewer, handle: s.queuesUI, quiet: true}, // it polls
+		{method: get, path: queuesUI + "/*", need: viewer, handle: s.queuesUI, quiet: true},
+		{method: post, path: queuesUI + "/*", need: operator, handle: s.queuesUI, noToken: true},
+		{method: del, path: queuesUI + "/*", need: operator, handle: s.queuesUI, noToken: true},
 	}
 }
 
@@ -89,10 +91,24 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		if r.need == operator && me.Role != event.Operates {
 			return echo.NewHTTPError(http.StatusForbidden, "A viewer may look at everything here, and change nothing.")
 		}
-		if r.method != http.MethodGet && !r.noToken &&
-			subtle.ConstantTimeCompare([]byte(c.FormValue("csrf")), []byte(csrfToken(token))) != 1 {
+		if r.method != http.MethodGet && !s.meant(c, r, token) {
 			return echo.NewHTTPError(http.StatusForbidden, "The page was too old for this. Load it again, and repeat what you did.")
 		}
 		return r.handle(c)
 	}
+}
+
+// meant reports whether a page of ours has sent this: by the token in its form
+// or, where asynq's own scripts ask, by what only a browser can say of a page.
+// Who says nothing of either is refused.
+func (s *Server) meant(c echo.Context, r route, token string) bool {
+	if !r.noToken {
+		return subtle.ConstantTimeCompare([]byte(c.FormValue("csrf")), []byte(csrfToken(token))) == 1
+	}
+	req := c.Request()
+	if site := req.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin, err := url.Parse(req.Header.Get("Origin"))
+	return err == nil && origin.Host != "" && origin.Host == req.Host
 }

@@ -64,7 +64,7 @@ func TestEveryRouteAsksWhoItIs(t *testing.T) {
 	mayChange := map[string]bool{ // all that is not only looked at, beside signing in and out
 		"POST /admin/events/:id": true, "POST /admin/events/replay": true, "POST /admin/orders/:id/reconcile": true,
 		"POST /admin/settings/payments/:restaurant/secret": true, "POST /admin/settings/payments/:restaurant/test": true,
-		"POST /admin/queues/*": true, "DELETE /admin/queues/*": true,
+		"POST /admin/queues/ui/*": true, "DELETE /admin/queues/ui/*": true,
 	}
 	open := map[string]bool{"GET /": true, "GET /health": true, "GET /admin/static/:file": true, "GET /admin/signin": true, "POST /admin/signin": true}
 	routes := s.echo.Routes()
@@ -74,8 +74,13 @@ func TestEveryRouteAsksWhoItIs(t *testing.T) {
 	for _, r := range routes {
 		name := r.Method + " " + r.Path
 		path := strings.NewReplacer(":id", "x", ":restaurant", "x", ":file", "panel.css", "*", "api/x").Replace(r.Path)
+		queue := strings.HasPrefix(r.Path, queuesUI)
 		letIn := func(token, csrf string) bool {
-			switch code := s.try(t, r.Method, path, token, csrf).Code; code {
+			var header []string
+			if queue && csrf != "" { // what a browser says there in place of a token
+				header = []string{"Origin", "http://example.com"}
+			}
+			switch code := s.try(t, r.Method, path, token, csrf, header...).Code; code {
 			case http.StatusUnauthorized, http.StatusForbidden:
 				return false
 			case http.StatusSeeOther:
@@ -88,7 +93,6 @@ func TestEveryRouteAsksWhoItIs(t *testing.T) {
 			continue // TestSignIn… knows what these do
 		}
 		viewerToken, operatorToken := string(event.Viewer), string(event.Operates)
-		queue := strings.HasPrefix(r.Path, queuesRoot)
 		for _, c := range []struct {
 			who, token, csrf string
 			want             bool
@@ -97,7 +101,7 @@ func TestEveryRouteAsksWhoItIs(t *testing.T) {
 			{"a stranger with a token", "made-up", csrfToken("made-up"), false},
 			{"a viewer", viewerToken, csrfToken(viewerToken), !mayChange[name]},
 			{"an operator", operatorToken, csrfToken(operatorToken), true},
-			{"an operator without the form's token", operatorToken, "", r.Method == http.MethodGet || queue},
+			{"an operator without the form's token", operatorToken, "", r.Method == http.MethodGet},
 			{"an operator with another's token", operatorToken, csrfToken(viewerToken), r.Method == http.MethodGet || queue},
 		} {
 			if got := letIn(c.token, c.csrf); got != c.want {
@@ -112,14 +116,21 @@ func TestWhatAnotherSiteSendsIsRefused(t *testing.T) {
 	s := guardedServer(t, true)
 	token := string(event.Operates)
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
-		for _, path := range []string{"/admin/signin", "/admin/queues/api/queues/default:pause", "/admin/events/replay"} {
+		for _, path := range []string{"/admin/signin", "/admin/queues/ui/api/queues/default:pause", "/admin/events/replay"} {
 			if got := s.try(t, http.MethodPost, path, token, csrfToken(token), header...).Code; got != http.StatusForbidden {
 				t.Errorf("%v to %s: %d", header, path, got)
 			}
 		}
 	}
-	if got := s.try(t, http.MethodPost, "/admin/queues/api/x", token, "", "Sec-Fetch-Site", "same-origin").Code; got == http.StatusForbidden {
-		t.Errorf("the queues' own page is refused: %d", got)
+	for _, header := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Origin", "http://example.com"}} {
+		if got := s.try(t, http.MethodPost, "/admin/queues/ui/api/x", token, "", header...).Code; got != http.StatusInternalServerError {
+			t.Errorf("%v: the queues' own page is refused: %d", header, got)
+		}
+	}
+	for _, header := range [][]string{nil, {"Sec-Fetch-Site", "none"}, {"Origin", "null"}, {"Sec-Fetch-Site", "same-site", "Origin", "http://example.com"}} {
+		if got := s.try(t, http.MethodDelete, "/admin/queues/ui/api/x", token, csrfToken(token), header...).Code; got != http.StatusForbidden {
+			t.Errorf("%v: who doesn't say where this comes from is let in: %d", header, got)
+		}
 	}
 }
 
@@ -155,7 +166,9 @@ func TestNobodyIsLedElsewhere(t *testing.T) {
 	t.Parallel()
 	for next, want := range map[string]string{"/admin/events?status=FAILED": "/admin/events?status=FAILED", "/admin": "/admin",
 		"": "/admin", "https://evil.example/admin": "/admin", "//evil.example/admin/": "/admin", "/admin/\\evil.example": "/admin/\\evil.example"[:6],
-		"/adminevil": "/admin"} {
+		"/adminevil": "/admin", "/admin/../x": "/admin", "/admin/..//evil.example": "/admin", "/admin//evil.example": "/admin", "///evil.example/admin/": "/admin",
+		"/admin/\tx": "/admin", "/admin/events\r\nSet-Cookie: a=b": "/admin", "javascript:alert(1)": "/admin", "http:/admin/x": "/admin",
+		"//anna:x@evil.example/admin": "/admin", "/admin/orders/%2e%2e": "/admin", "/admin/orders/a%0d%0ab": "/admin/orders/a%0d%0ab"} {
 		if got := ownPath(next); got != want {
 			t.Errorf("%q leads to %q", next, got)
 		}

@@ -61,6 +61,8 @@ type Server struct {
 	pulse  *pulse
 	checks chan struct{} // passwords that are checked at a time: each takes memory
 
+	streams *streams
+
 	operatorQueues, viewerQueues http.Handler
 	stopping                     context.Context
 	stop                         context.CancelFunc
@@ -72,13 +74,13 @@ func NewServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: cfg, pages: pages, pulse: newPulse(cfg.Watch, cfg.Log), checks: make(chan struct{}, passwordChecks),
-		operatorQueues: cfg.Queues(queuesRoot, false), viewerQueues: cfg.Queues(queuesRoot, true)}
+	s := &Server{Config: cfg, pages: pages, pulse: newPulse(cfg.Watch, cfg.Log), checks: make(chan struct{}, passwordChecks), streams: newStreams(),
+		operatorQueues: cfg.Queues(queuesUI, false), viewerQueues: cfg.Queues(queuesUI, true)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	e := echo.New()
 	e.HTTPErrorHandler = s.answerError
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
-	e.Use(s.logRequest, middleware.Recover(), s.secure, middleware.BodyLimit(maxForm), sameOrigin())
+	e.Use(s.logRequest, middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: panicked}), s.secure, middleware.BodyLimit(maxForm), sameOrigin())
 	for _, r := range s.routes() {
 		e.Add(r.method, r.path, s.guard(r))
 	}
@@ -128,8 +130,12 @@ func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
+		if isQueuesUI(c.Request().URL.Path) { // one of our pages frames these
+			h.Set("Content-Security-Policy", framedPolicy)
+			h.Set("X-Frame-Options", "SAMEORIGIN")
+		}
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -154,6 +160,12 @@ func sameOrigin() echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// panicked gives the error of a panic its stack, for the log that all errors go
+// to; Echo would print it by itself.
+func panicked(_ echo.Context, err error, stack []byte) error {
+	return fmt.Errorf("panicking: %w\n%s", err, stack)
 }
 
 // logRequest writes the one line of a request.

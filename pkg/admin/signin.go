@@ -3,13 +3,12 @@ package admin
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -20,13 +19,6 @@ import (
 )
 
 const (
-	// Within throttleWindow so many tries are looked at. An account's limit lets
-	// somebody shut an operator out who knows their address, until another
-	// password is set on the command line; guessing without end would be worse.
-	throttleWindow  = 15 * time.Minute
-	triesAtAddress  = 20
-	triesForAccount = 10
-
 	// passwordChecks is how many passwords are checked at a time: each takes
 	// 19 MiB and a core.
 	passwordChecks = 2
@@ -62,8 +54,11 @@ func (s *Server) signIn(c echo.Context) error {
 		f.Error = "The page was too old. Please try again."
 		return s.signInForm(c, http.StatusForbidden, f)
 	}
-	address, account := addressKey(c.RealIP()), AccountKey(f.Email)
-	wait, err := s.mustWait(ctx, address, account)
+	limits, err := s.limits(c, f.Email)
+	if err != nil {
+		return err
+	}
+	wait, err := s.mustWait(ctx, limits)
 	if err != nil {
 		return err
 	}
@@ -87,20 +82,43 @@ func (s *Server) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	token := newToken()
-	if err := s.Sessions.BeginSession(ctx, hashToken(token), me, longest, idle); errors.Is(err, event.ErrNoOperator) {
+	if err := s.begin(c, me); errors.Is(err, event.ErrNoOperator) {
 		f.Error = wrongSignIn // it was changed in this very moment
 		return s.signInForm(c, http.StatusUnauthorized, f)
 	} else if err != nil {
 		return err
 	}
-	if err := errors.Join(s.Accounts.ForgiveSignIn(ctx, address, account),
-		s.Audit.Record(ctx, me.Email, "panel: sign in", "", me.ID, "from "+c.RealIP())); err != nil {
+	if err := errors.Join(s.forgive(ctx, f.Email, limits), s.Audit.Record(ctx, me.Email, "panel: sign in", "", me.ID, "from "+c.RealIP())); err != nil {
 		return err
+	}
+	return c.Redirect(http.StatusSeeOther, ownPath(f.Next))
+}
+
+// begin begins a session, under a token that nobody has seen, and ends the one
+// that the browser had.
+func (s *Server) begin(c echo.Context, me event.Operator) error {
+	ctx, token := c.Request().Context(), newToken()
+	if err := s.Sessions.BeginSession(ctx, hashToken(token), me, longest, idle); err != nil {
+		return err
+	}
+	if before := s.sessionToken(c); before != "" {
+		if err := s.end(ctx, before); err != nil {
+			return err
+		}
 	}
 	c.SetCookie(s.cookie("signin", "", -time.Second))
 	c.SetCookie(s.cookie("session", token, longest))
-	return c.Redirect(http.StatusSeeOther, ownPath(f.Next))
+	s.remember(c, me)
+	return nil
+}
+
+// end ends a session, and what it is being sent.
+func (s *Server) end(ctx context.Context, token string) error {
+	if err := s.Sessions.EndSession(ctx, hashToken(token)); err != nil {
+		return err
+	}
+	s.streams.end(token)
+	return nil
 }
 
 // checkPassword answers ErrNoOperator for a wrong password, with the operator if
@@ -131,45 +149,9 @@ func (s *Server) checkPassword(ctx context.Context, email, password string) (eve
 	return me, nil
 }
 
-// addressKey is under what the tries of an address count. An IPv6 customer has a
-// whole /64.
-func addressKey(ip string) string {
-	if a, err := netip.ParseAddr(ip); err == nil && a.Unmap().Is6() {
-		p, _ := a.Prefix(64) // 64 fits
-		ip = p.String()
-	}
-	return "address " + ip
-}
-
-// AccountKey is under what the tries for an account count, whether there is one
-// or not.
-func AccountKey(email string) string {
-	sum := sha256.Sum256([]byte(email)) // of one length, whatever was typed
-	return "account " + hex.EncodeToString(sum[:16])
-}
-
-// mustWait counts a try, and answers in how many seconds one is looked at, 0 for
-// now. An address that has tried too often makes no counts for accounts, so that
-// nobody can fill the table with made-up ones.
-func (s *Server) mustWait(ctx context.Context, address, account string) (wait int, err error) {
-	for _, one := range []struct {
-		key   string
-		limit int
-	}{{address, triesAtAddress}, {account, triesForAccount}} {
-		t, err := s.Accounts.TrySignIn(ctx, one.key, throttleWindow)
-		if err != nil {
-			return 0, err
-		}
-		if t.Tries > one.limit {
-			return max(t.Wait, 1), nil
-		}
-	}
-	return 0, nil
-}
-
 func (s *Server) signOut(c echo.Context) error {
 	me := signedIn(c)
-	if err := s.Sessions.EndSession(c.Request().Context(), hashToken(s.sessionToken(c))); err != nil {
+	if err := s.end(c.Request().Context(), s.sessionToken(c)); err != nil {
 		return err
 	}
 	if err := s.Audit.Record(c.Request().Context(), me.Email, "panel: sign out", "", me.ID, ""); err != nil {
@@ -181,8 +163,10 @@ func (s *Server) signOut(c echo.Context) error {
 
 // ownPath is a path of the panel, whatever somebody put into a link.
 func ownPath(next string) string {
-	if next == root || strings.HasPrefix(next, root+"/") && !strings.ContainsAny(next, "\\\r\n") {
-		return next
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.User != nil || strings.ContainsAny(next, "\\\r\n") ||
+		path.Clean(u.Path) != u.Path || u.Path != root && !strings.HasPrefix(u.Path, root+"/") {
+		return root
 	}
-	return root
+	return u.RequestURI()
 }

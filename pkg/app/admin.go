@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 
+	"golang.org/x/net/netutil"
+
 	"tillhook/pkg/admin"
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/queue"
@@ -29,6 +31,10 @@ func Admin(ctx context.Context, p Process) error {
 	}
 	return RunAdmin(ctx, cfg, telemetry.NewLogger(p.Stderr, cfg.AppEnv), listener)
 }
+
+// adminConnections is how many connections the panel has at a time; more wait in
+// the kernel's queue.
+const adminConnections = 512
 
 // RunAdmin runs the panel on a listener, which it closes.
 func RunAdmin(ctx context.Context, cfg Config, log *slog.Logger, l net.Listener) (err error) {
@@ -70,7 +76,7 @@ func RunAdmin(ctx context.Context, cfg Config, log *slog.Logger, l net.Listener)
 		return errors.Join(err, l.Close())
 	}
 	log.Info("listening", "addr", l.Addr().String())
-	return server.Run(ctx, l)
+	return server.Run(ctx, netutil.LimitListener(l, adminConnections))
 }
 
 // insecureCookies reports whether a browser may send cookies without TLS:

@@ -85,7 +85,7 @@ func (o *ops) setAdminPassword() *cobra.Command {
 				if err := db.SetOperatorPassword(ctx, a.by(), a.Email, hash); err != nil {
 					return err
 				}
-				return db.ForgiveSignIn(ctx, "", admin.AccountKey(a.Email)) // whom a guesser has shut out
+				return db.ForgiveAccount(ctx, admin.AccountKey(a.Email)) // whom guessers have shut out
 			})
 		},
 	}

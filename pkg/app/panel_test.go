@@ -151,21 +151,23 @@ func TestPanelQueues(t *testing.T) {
 	p.eventually("the queues are known", func() bool { return p.states(pay) == "PAID / COMPLETED" })
 	vito, anna := p.signedIn("vito@example.com"), p.signedIn("anna@example.com")
 	vito.open("/admin/queues")
-	vito.shows(200, `FLAG_READ_ONLY="true"`, `FLAG_ROOT_PATH="\/admin\/queues"`)
+	vito.shows(200, `<iframe class="frame" src="/admin/queues/ui"`, "change nothing", "Overview")
+	vito.open("/admin/queues/ui")
+	vito.shows(200, `FLAG_READ_ONLY="true"`, `FLAG_ROOT_PATH="\/admin\/queues\/ui"`)
 	if strings.Contains(vito.page, "googleapis") {
 		t.Error("the page asks another site for something")
 	}
-	anna.open("/admin/queues/")
+	anna.open("/admin/queues/ui/")
 	anna.shows(200, `FLAG_READ_ONLY="false"`)
 	nonce := regexp.MustCompile(`'nonce-([0-9a-f]+)'`).FindStringSubmatch(anna.header.Get("Content-Security-Policy"))
 	if nonce == nil || strings.Count(anna.page, `<script nonce="`+nonce[1]+`"`) != strings.Count(anna.page, "<script") {
 		t.Error("a script of the page has no nonce, or not this one:", nonce)
 	}
-	vito.open("/admin/queues/api/queues")
+	vito.open("/admin/queues/ui/api/queues")
 	vito.shows(200, `"queue":"critical"`)
-	vito.send("/admin/queues/api/queues/low:pause", url.Values{})
+	vito.send("/admin/queues/ui/api/queues/low:pause", url.Values{})
 	vito.shows(403)
-	anna.send("/admin/queues/api/queues/low:pause", url.Values{})
+	anna.send("/admin/queues/ui/api/queues/low:pause", url.Values{})
 	anna.shows(204)
 	if n := p.audited("anna@example.com", "panel: queues", "queues/low:pause"); n != "1" {
 		t.Errorf("%s audit lines of the pause", n)

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -62,6 +63,8 @@ func (p *product) panel() *panel {
 type browser struct {
 	*panel
 	client *http.Client
+	from   string // the address that a proxy says it has, "" for none
+	origin string // the site that sends its forms, "" for the panel's own
 	page   string // the one that is open
 	status int
 	header http.Header
@@ -114,6 +117,12 @@ func (b *browser) request(method, path string, form url.Values) string {
 	}
 	req.Header.Set("Accept", "text/html")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if method != http.MethodGet {
+		req.Header.Set("Origin", cmp.Or(b.origin, b.url))
+	}
+	if b.from != "" {
+		req.Header.Set("X-Forwarded-For", b.from)
+	}
 	resp, err := b.client.Do(req)
 	if err != nil {
 		b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"tillhook/db"
 	"tillhook/pkg/event"
@@ -113,10 +114,20 @@ func (d *DB) TrySignIn(ctx context.Context, key string, window time.Duration) (t
 	return tries, nil
 }
 
-// ForgiveSignIn takes a try back for the address, and all for the account.
-func (d *DB) ForgiveSignIn(ctx context.Context, addressKey, accountKey string) error {
-	if _, err := d.ExecContext(ctx, db.Query("sign_in_forgive"), addressKey, accountKey); err != nil {
+// ForgiveSignIn forgets the tries under some keys, and takes one back under
+// others.
+func (d *DB) ForgiveSignIn(ctx context.Context, forget, takeBack []string) error {
+	if _, err := d.ExecContext(ctx, db.Query("sign_in_forgive"), pq.StringArray(forget), pq.StringArray(takeBack)); err != nil {
 		return fmt.Errorf("forgiving a try to sign in: %w", err)
+	}
+	return nil
+}
+
+// ForgiveAccount forgets all tries under a key, and under those that begin with
+// it and a space.
+func (d *DB) ForgiveAccount(ctx context.Context, key string) error {
+	if _, err := d.ExecContext(ctx, db.Query("sign_in_clear"), key); err != nil {
+		return fmt.Errorf("forgiving the tries to sign in: %w", err)
 	}
 	return nil
 }

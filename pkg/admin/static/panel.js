@@ -13,16 +13,36 @@ document.querySelectorAll("[data-all]").forEach((all) => {
   all.addEventListener("change", () => boxes().forEach((b) => { b.checked = all.checked; }));
 });
 
+// An event that was replayed just now: look again until it is worked off, but
+// not for ever.
+const follow = document.querySelector("[data-follow]");
+const looks = Number(new URLSearchParams(location.search).get("replayed"));
+if (follow && looks > 0 && looks < 20) {
+  setTimeout(() => location.replace(location.pathname + "?replayed=" + (looks + 1)), 500 * looks);
+}
+
 // The overview, drawn by the server whenever something has changed. Nothing
-// moves while somebody has the keyboard in it.
+// moves while somebody has the keyboard in it. A browser begins again by itself
+// when a connection breaks, but not when it is refused: then we do, less and
+// less often.
 const pulse = document.getElementById("pulse");
 if (pulse && window.EventSource) {
   const liveness = document.getElementById("liveness");
   const say = (text) => { if (liveness.textContent !== text) liveness.textContent = text; };
-  const source = new EventSource(pulse.dataset.live);
-  source.onmessage = (e) => {
-    say("live");
-    if (!pulse.contains(document.activeElement)) pulse.innerHTML = e.data;
+  let pause = 5000;
+  const listen = () => {
+    const source = new EventSource(pulse.dataset.live);
+    source.onmessage = (e) => {
+      pause = 5000;
+      say("live");
+      if (!pulse.contains(document.activeElement)) pulse.innerHTML = e.data;
+    };
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return say("connecting …");
+      say("not live");
+      setTimeout(listen, pause);
+      pause = Math.min(2 * pause, 300000);
+    };
   };
-  source.onerror = () => say(source.readyState === EventSource.CLOSED ? "not live: load the page again" : "connecting …");
+  listen();
 }

@@ -1,0 +1,177 @@
+package app_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cdplog "github.com/chromedp/cdproto/log"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+var panelShots = flag.String("panel.shots", "", "a folder for pictures of the panel's pages")
+
+// chromium is a browser that ends with the test, and the complaints that its
+// console had.
+func chromium(t *testing.T) (context.Context, func() []string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no chromium")
+		}
+		t.Skip("there is no chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	allocator, stopAll := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop := chromedp.NewContext(allocator)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	t.Cleanup(func() {
+		cancel()
+		stop()
+		stopAll()
+	})
+	var mu sync.Mutex
+	var complaints []string
+	chromedp.ListenTarget(ctx, func(e any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := e.(type) {
+		case *runtime.EventExceptionThrown:
+			complaints = append(complaints, e.ExceptionDetails.Error())
+		case *cdplog.EventEntryAdded:
+			// asynq's own drawings complain of too little room while they grow.
+			theirs := strings.Contains(e.Entry.URL, "/admin/queues/ui/static/") && strings.HasPrefix(e.Entry.Text, "Error: <")
+			if e.Entry.Level == cdplog.LevelError && !theirs {
+				complaints = append(complaints, e.Entry.Text+" "+e.Entry.URL)
+			}
+		}
+	})
+	if err := chromedp.Run(ctx); err != nil { // it lives as long as the first context that runs something
+		t.Fatal(err)
+	}
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		all := complaints
+		complaints = nil
+		return all
+	}
+}
+
+// visit is a person with a browser, in front of a panel.
+type visit struct {
+	*panel
+	ctx        context.Context
+	complaints func() []string
+}
+
+// does runs what a person does; what doesn't happen is a fault.
+func (v *visit) does(what string, actions ...chromedp.Action) {
+	v.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		v.Fatalf("%s: %v", what, err)
+	}
+}
+
+// goes opens a page.
+func (v *visit) goes(path string) {
+	v.Helper()
+	v.does("opening "+path, chromedp.Navigate(v.url+path), chromedp.WaitVisible("main h1"), chromedp.Evaluate(`window.confirm = () => true`, nil))
+}
+
+// sees waits until something is on the page, or in the frame that is in it.
+func (v *visit) sees(texts ...string) {
+	v.Helper()
+	for _, text := range texts {
+		v.does("seeing "+text, chromedp.Poll(fmt.Sprintf(`(() => { const inside = document.querySelector("iframe")?.contentDocument?.body;
+			return (document.body.innerText + " " + (inside ? inside.innerText : "")).includes(%q) })()`, text), nil))
+	}
+}
+
+// lacks wants something not to be there.
+func (v *visit) lacks(selectors ...string) {
+	v.Helper()
+	for _, selector := range selectors {
+		var n int
+		v.does("looking for "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll(%q).length`, selector), &n))
+		if n > 0 {
+			v.Errorf("there is %s", selector)
+		}
+	}
+}
+
+// clicks clicks in the frame on what has a text.
+func (v *visit) clicks(selector, text string) {
+	v.Helper()
+	v.does("clicking "+text, chromedp.Poll(fmt.Sprintf(`(() => { const found = [...document.querySelector("iframe").contentDocument.querySelectorAll(%q)].find(e => e.innerText.includes(%q));
+		if (found) found.click(); return !!found })()`, selector, text), nil))
+}
+
+func (v *visit) signsIn(email string) {
+	v.Helper()
+	v.does("signing in with the keyboard", chromedp.Navigate(v.url+"/admin"), chromedp.WaitVisible("input[name=password]"),
+		chromedp.SendKeys("input[name=email]", email+"\t"+panelPassword+"\r"), chromedp.WaitVisible(".tiles"))
+}
+
+// answer is the status of a request that a script of the page makes.
+func (v *visit) answer(method, path string) (status int) {
+	v.Helper()
+	v.does(method+" "+path, chromedp.Evaluate(fmt.Sprintf(`fetch(%q, {method: %q, headers: {"Content-Type": "application/x-www-form-urlencoded"},
+		body: "id=x&csrf=" + document.querySelector("input[name=csrf]").value}).then(r => r.status)`, path, method), &status,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	v.complaints() // the browser notes that it was refused
+	return status
+}
+
+// shoot looks at a page wide and narrow, by day and by night.
+func (p *panel) shoot(ctx context.Context, name string, complaints func() []string) {
+	p.Helper()
+	for _, width := range []int64{1280, 400} {
+		for _, scheme := range []string{"light", "dark"} {
+			var wide int64
+			if err := chromedp.Run(ctx,
+				emulation.SetDeviceMetricsOverride(width, 900, 1, false),
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide)); err != nil {
+				p.Fatalf("%s: %v", name, err)
+			}
+			if wide > width {
+				p.Errorf("%s: %d wide on a screen of %d", name, wide, width)
+			}
+			p.picture(ctx, fmt.Sprintf("panel-%s-%d-%s", name, width, scheme))
+		}
+	}
+	if err := chromedp.Run(ctx, emulation.SetDeviceMetricsOverride(1280, 900, 1, false)); err != nil {
+		p.Fatal(err)
+	}
+	if bad := complaints(); len(bad) > 0 {
+		p.Errorf("%s: %s", name, strings.Join(bad, "\n"))
+	}
+}
+
+func (p *panel) picture(ctx context.Context, name string) {
+	p.Helper()
+	if *panelShots == "" {
+		return
+	}
+	var png []byte
+	if err := chromedp.Run(ctx, chromedp.FullScreenshot(&png, 100)); err != nil {
+		p.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*panelShots, name+".png"), png, 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
