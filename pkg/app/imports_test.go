@@ -23,7 +23,7 @@ var rings = map[string][]string{
 
 	"pkg/secret":   {},
 	"pkg/stripe":   {"pkg/event", "pkg/order"},
-	"pkg/queue":    {"pkg/event"},
+	"pkg/queue":    {"pkg/batch", "pkg/event"},
 	"pkg/postgres": {"db", "pkg/event", "pkg/order"},
 
 	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
