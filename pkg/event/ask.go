@@ -29,7 +29,7 @@ var (
 
 // ErrAnswered says, beside another of these, that Stripe has dealt with the
 // request, and will say the same again to the same idempotency key.
-var ErrAnswered = errors.New("Stripe has answered with an error")
+var ErrAnswered = errors.New("answered with an error by Stripe")
 
 // Query asks for a page of a restaurant's events, newest first.
 type Query struct {
