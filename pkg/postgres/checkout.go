@@ -78,7 +78,8 @@ func beginCheckout(ctx context.Context, tx *sqlx.Tx, s *settlement, start order.
 	if err != nil || sum(request.Lines) != w.TotalAmount { // somebody has changed the order's total
 		request.Lines = []order.Line{{Name: w.Name, Quantity: 1, UnitAmount: w.TotalAmount}}
 	}
-	return c, putRequest(ctx, tx, &c, request)
+	err = putRequest(ctx, tx, &c, request)
+	return c, err
 }
 
 // openPayment stores another payment of the order, which waits again for it.
