@@ -37,6 +37,7 @@ type Config struct {
 	Now            func() time.Time // default time.Now
 	MaxWaiting     int              // clients in this process, default DefaultMaxWaiting
 	WriteTimeout   time.Duration    // how long a client may take to fetch what it is sent, default 10 s
+	Leaving        func() bool      // whether clients are to go elsewhere with their next request
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed
 }
 
@@ -114,6 +115,9 @@ func NewServer(cfg Config) *Server {
 		// Into the request's line, instead of a format of Echo's own.
 		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error { return fmt.Errorf("%w\n%s", err, stack) },
 	}), secure)
+	if cfg.Leaving != nil {
+		e.Use(sendAway(cfg.Leaving))
+	}
 	s.routes(e)
 	s.echo = e
 	s.http = &http.Server{
@@ -122,6 +126,19 @@ func NewServer(cfg Config) *Server {
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return s
+}
+
+// sendAway ends connections with an answer, so that none is idle and about to be
+// used again when the server closes it: that request would be lost.
+func sendAway(leaving func() bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if leaving() {
+				c.Response().Header().Set("Connection", "close")
+			}
+			return next(c)
+		}
+	}
 }
 
 func (s *Server) routes(e *echo.Echo) {

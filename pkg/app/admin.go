@@ -21,6 +21,9 @@ import (
 
 // Admin runs the operators' panel until ctx ends.
 func Admin(ctx context.Context, p Process) error {
+	if done, err := p.asked("admin", "is the operators' panel, on ADMIN_ADDR."); done {
+		return err
+	}
 	cfg, err := ReadConfig(p.Env, RoleAdmin)
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ const (
 
 // API runs the storefront until ctx ends.
 func API(ctx context.Context, p Process) error {
+	if done, err := p.asked("api", "makes orders, leads to Stripe Checkout, and tells how an order stands, on PORT."); done {
+		return err
+	}
 	cfg, err := ReadConfig(p.Env, RoleAPI)
 	if err != nil {
 		return err
@@ -76,8 +79,10 @@ func RunAPI(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetr
 	server := api.NewServer(api.Config{
 		Orders: db, Checkouts: db, Abandoned: db, Stripe: payments, Keys: db, KeyForm: api.KeyForm{Is: secret.IsShopKey, Hash: secret.HashShopKey},
 		Tokens: ring.OrderTokens(), Frontend: frontend, Ready: checks.Ready, Metrics: metrics.NewAPI(), Log: log,
-		TrustedProxies: cfg.TrustedProxies,
+		TrustedProxies: cfg.TrustedProxies, Leaving: checks.Stopping,
 	})
 	log.Info("listening", "addr", l.Addr().String())
-	return withPrivate(ctx, cfg, private{metrics, checks, db}, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return withPrivate(ctx, cfg, private{metrics, checks, db}, log, func(ctx context.Context) error {
+		return leaveLate(ctx, cfg.ShutdownDelay, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	})
 }

@@ -31,6 +31,9 @@ type Process struct {
 
 // Ingest runs the receiver until ctx ends.
 func Ingest(ctx context.Context, p Process) error {
+	if done, err := p.asked("ingest", "receives Stripe's deliveries on PORT."); done {
+		return err
+	}
 	cfg, err := ReadConfig(p.Env, RoleIngest)
 	if err != nil {
 		return err
@@ -88,14 +91,19 @@ func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		},
 		Store: db, Queue: tasks, Lookup: lookups, Health: lookups, Uses: lookups,
 		Directory: directory, Ready: checks.Ready, Metrics: metrics, Log: log, Tracer: tracer,
-		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist,
+		TrustedProxies: cfg.TrustedProxies, AllowedSenders: cfg.IPAllowlist, Leaving: checks.Stopping,
 	})
 	log.Info("listening", "addr", l.Addr().String())
-	return withPrivate(ctx, cfg, private{metrics, checks, lookups}, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return withPrivate(ctx, cfg, private{metrics, checks, lookups}, log, func(ctx context.Context) error {
+		return leaveLate(ctx, cfg.ShutdownDelay, log, func(ctx context.Context) error { return server.Run(ctx, l) })
+	})
 }
 
 // Worker runs the fleet's share of this process until ctx ends.
 func Worker(ctx context.Context, p Process) error {
+	if done, err := p.asked("worker", "works stored events off, and looks for those that never came."); done {
+		return err
+	}
 	cfg, err := ReadConfig(p.Env, RoleWorker)
 	if err != nil {
 		return err

@@ -42,12 +42,17 @@ type Config struct {
 	Backfill       time.Duration `env:"BACKFILL_INTERVAL" envDefault:"1h" for:"worker" doc:"How often Stripe is asked for events that never came. 0: never."`
 	Reconcile      time.Duration `env:"RECONCILE_INTERVAL" envDefault:"15m" for:"worker" doc:"How often Stripe is asked about an order that stays unpaid, at first. 0: never."`
 	ReconcileAfter time.Duration `env:"RECONCILE_AFTER" envDefault:"60m" for:"worker" doc:"How long an order may wait for its payment before Stripe is asked about it."`
+	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" for:"ingest, api" doc:"How long to go on serving after SIGTERM while /readyz and /health say 503, so that a load balancer moves on first: longer than it takes to notice. 0: not at all."`
 	RecoverAfter   time.Duration `env:"RECOVER_AFTER" envDefault:"30s" for:"worker" doc:"How long a stored event may be unfinished before the recoverer looks whether it has a task."`
 	EventRetention time.Duration `env:"EVENT_RETENTION" envDefault:"2160h" for:"worker, ops" doc:"How long stored events are kept, a week at a time; not below 840h, as Stripe redelivers by hand for 30 days."`
 }
 
 // minRetention is Stripe's 30 days, and room for a delivery on its way.
 const minRetention = 35 * 24 * time.Hour
+
+// localKey is how the key begins with which docker-compose.yml starts where
+// nobody has made one.
+const localKey = "6c6f63616c206f6e6c79"
 
 // Role is what a process needs of the configuration.
 type Role struct {
@@ -134,6 +139,7 @@ func (c Config) check(role Role) (faults Faults) {
 	if role.Secret {
 		strict := c.AppEnv == "production" || c.AppEnv == "staging"
 		want(c.EncKeys != "" || !strict, "PAYMENT_CONFIG_ENC_KEY", "missing; make one with: openssl rand -hex 32")
+		want(!strict || !strings.Contains(strings.ToLower(c.EncKeys.Reveal()), localKey), "PAYMENT_CONFIG_ENC_KEY", "the one from deploy/secrets/local, which everybody knows; make one with: openssl rand -hex 32")
 		_, err := secret.ParseRing(c.EncKeys.Reveal())
 		want(err == nil, "PAYMENT_CONFIG_ENC_KEY", "%v", err)
 	}
@@ -143,6 +149,7 @@ func (c Config) check(role Role) (faults Faults) {
 	}
 	want(c.Port >= 0 && c.Port < 1<<16, "PORT", "want 1 to 65535")
 	want(c.Concurrency > 0, "WORKER_CONCURRENCY", "want a positive number")
+	want(c.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "want a positive time, such as 5s, or 0 for none")
 	want(c.RecoverAfter > 0, "RECOVER_AFTER", "want a positive time, such as 30s")
 	want(c.EventRetention >= minRetention, "EVENT_RETENTION", "want %s or more: a delivery whose first row is gone would be a new event, and Stripe redelivers by hand for 30 days", minRetention)
 	want(c.Backfill >= 0, "BACKFILL_INTERVAL", "want a positive time, such as 1h, or 0 for never")

@@ -33,9 +33,11 @@ func Ops(ctx context.Context, p Process) error {
 			"  0  all is well\n"+
 			"  1  a check has found something, or the command has failed\n"+
 			"  2  wrong use: a flag, an argument, or a value that can't be right",
-		o.migrate(), o.restaurants(), o.secrets(), o.events(), o.orders(), o.audit(), o.backfill(), o.partitions(), o.doctor(), o.admins(), o.shopKeys())
+		o.migrate(), o.restaurants(), o.secrets(), o.events(), o.orders(), o.audit(), o.backfill(), o.partitions(), o.doctor(), o.probe(), o.admins(), o.shopKeys())
 	// cobra doesn't know how wide a terminal is.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", lineWidth)))
+	root.Version = Version()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {

@@ -34,8 +34,10 @@ type private struct {
 }
 
 // withPrivate serves /metrics and health in detail, of the process and of each
-// restaurant, on the private address while run runs.
+// restaurant, on the private address while run runs. From the end of ctx on the
+// process is unready, however long run goes on.
 func withPrivate(ctx context.Context, cfg Config, p private, log *slog.Logger, run func(context.Context) error) error {
+	defer context.AfterFunc(ctx, p.checks.Stop)()
 	if cfg.MetricsAddr == "" {
 		return run(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type Check struct {
 
 // Checks looks at all of them at once, and no oftener than every second.
 type Checks struct {
-	checks []Check
+	checks   []Check
+	stopping atomic.Bool
 
 	mu     sync.Mutex
 	at     time.Time
@@ -42,7 +44,7 @@ func New(checks ...Check) *Checks { return &Checks{checks: checks} }
 
 // Report is what a look has found.
 type Report struct {
-	Status string            `json:"status"` // ok; degraded, when only what isn't needed fails; unavailable
+	Status string            `json:"status"` // ok; degraded, when only what isn't needed fails; unavailable; stopping
 	Checks map[string]Result `json:"checks"`
 }
 
@@ -54,8 +56,18 @@ type Result struct {
 	Error  string  `json:"error,omitempty"`
 }
 
-// Ready reports whether everything that is needed is there.
-func (c *Checks) Ready(ctx context.Context) bool { return c.Look(ctx).Status != "unavailable" }
+// Ready reports whether everything that is needed is there, and the process is
+// to stay.
+func (c *Checks) Ready(ctx context.Context) bool {
+	return !c.Stopping() && c.Look(ctx).Status != "unavailable"
+}
+
+// Stop makes the process unready for good: it still works, but is about to end,
+// and whoever balances its load is to send no more.
+func (c *Checks) Stop() { c.stopping.Store(true) }
+
+// Stopping reports whether Stop was called.
+func (c *Checks) Stopping() bool { return c.stopping.Load() }
 
 // Look answers with the latest report, or makes one if it is too old. Who asks
 // meanwhile waits for the same one.
@@ -118,8 +130,11 @@ func Live(w http.ResponseWriter, _ *http.Request) {
 // private address.
 func (c *Checks) Details(w http.ResponseWriter, r *http.Request) {
 	report := c.Look(r.Context())
+	if c.Stopping() {
+		report.Status = "stopping"
+	}
 	status := http.StatusOK
-	if report.Status == "unavailable" {
+	if report.Status == "unavailable" || report.Status == "stopping" {
 		status = http.StatusServiceUnavailable
 	}
 	write(w, status, report)

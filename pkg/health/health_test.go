@@ -40,6 +40,25 @@ func TestOnlyWhatIsNeededMakesUnready(t *testing.T) {
 	}
 }
 
+// Whoever is about to end is unready, however well all is, and at once.
+func TestWhoLeavesIsUnready(t *testing.T) {
+	t.Parallel()
+	checks := New(Check{"postgres", true, func(context.Context) error { return nil }})
+	if !checks.Ready(t.Context()) || checks.Stopping() {
+		t.Fatal("not ready before")
+	}
+	checks.Stop()
+	rec := httptest.NewRecorder()
+	checks.Details(rec, httptest.NewRequest("GET", "/readyz", nil))
+	var got Report
+	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if checks.Ready(t.Context()) || !checks.Stopping() || rec.Code != 503 || got.Status != "stopping" || !got.Checks["postgres"].OK {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
 // However many poll, each check runs once a second, and one that hangs costs
 // nobody more than that.
 func TestChecksRunOnceASecond(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"tillhook/pkg/telemetry"
 )
 
-// Config is what a Server is made of; every field is required but Tracer, Now
-// and the lists of addresses.
+// Config is what a Server is made of; every field is required but Tracer,
+// Now, Leaving and the lists of addresses.
 type Config struct {
 	Format    Format
 	Store     Store
@@ -34,6 +34,7 @@ type Config struct {
 	Tracer    *telemetry.Tracer // nil for none
 	Now       func() time.Time  // default time.Now
 
+	Leaving        func() bool    // whether clients are to go elsewhere with their next request
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	AllowedSenders []netip.Prefix // none: everyone may call, the signature decides
 }
@@ -82,6 +83,9 @@ func NewServer(cfg Config) *Server {
 	e.HTTPErrorHandler = answerError(cfg.Log)
 	e.IPExtractor = senderAddress(cfg.TrustedProxies)
 	e.Use(middleware.Recover(), secure)
+	if cfg.Leaving != nil {
+		e.Use(sendAway(cfg.Leaving))
+	}
 	for _, path := range []string{"/api/v1/webhooks/stripe", "/api/v1/webhooks/stripe/:restaurant"} {
 		e.POST(path, h.receive)
 		e.OPTIONS(path, notAllowed) // Echo would answer it by itself
@@ -186,6 +190,19 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 		header["Cache-Control"] = noStore
 		header["Content-Security-Policy"] = noContent
 		return next(c)
+	}
+}
+
+// sendAway ends connections with an answer, so that none is idle and about to be
+// used again when the server closes it: that request would be lost.
+func sendAway(leaving func() bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if leaving() {
+				c.Response().Header().Set("Connection", "close")
+			}
+			return next(c)
+		}
 	}
 }
 
