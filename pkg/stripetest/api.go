@@ -11,15 +11,20 @@ import (
 	"time"
 )
 
-// API is a double of Stripe's API: as much of it as is read here. It is an
-// http.Handler; put it behind an httptest.Server. Answers are as Stripe
-// documents them, and what it doesn't know of an account is a 404.
+// API is a double of Stripe's API, as much of it as is used here, and of its
+// hosted payment page. It is an http.Handler; put it behind an httptest.Server.
+// Answers are as Stripe documents them, and what it doesn't know of an account
+// is a 404.
 type API struct {
-	mu       sync.Mutex
-	accounts map[string]*apiAccount // by API key
-	requests []APIRequest
-	answers  []apiAnswer
-	hold     chan struct{}
+	courier *courier
+
+	mu        sync.Mutex
+	accounts  map[string]*apiAccount // by API key
+	checkouts map[string]*checkout   // by session
+	factory   *Factory
+	requests  []APIRequest
+	answers   []apiAnswer
+	hold      chan struct{}
 }
 
 // APIRequest is a request that has reached the double.
@@ -30,9 +35,19 @@ type APIRequest struct {
 	At      time.Time
 }
 
+// Account is one at Stripe, as its owner has set it up.
+type Account struct {
+	Name    string // on the hosted page
+	Webhook Webhook
+	Settle  time.Duration // how long a bank transfer takes
+}
+
 type apiAccount struct {
+	Account
+	livemode  bool
 	events    []Event
 	objects   map[string]json.RawMessage // by path
+	done      map[string]apiDone         // by idempotency key
 	forbidden string                     // paths that begin so are for a key with more rights
 }
 
@@ -43,26 +58,46 @@ type apiAnswer struct {
 }
 
 // NewAPI makes a double that knows nobody.
-func NewAPI() *API { return &API{accounts: map[string]*apiAccount{}} }
+func NewAPI() *API {
+	return &API{
+		courier: newCourier(), accounts: map[string]*apiAccount{}, checkouts: map[string]*checkout{},
+		factory: NewFactory(uint64(time.Now().UnixNano()), time.Now()),
+	}
+}
+
+// Close ends what is still to happen: deliveries, and transfers that settle.
+func (a *API) Close() { a.courier.close() }
 
 // Key makes an account known by its API key.
-func (a *API) Key(key string) {
+func (a *API) Key(key string) { a.Open(key, Account{}) }
+
+// Open makes an account known by its API key; sk_live_… and rk_live_… are for
+// live mode. Close has to be called if it has a webhook or settles.
+func (a *API) Open(key string, as Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.accounts[key] = &apiAccount{objects: map[string]json.RawMessage{}}
+	a.accounts[key] = &apiAccount{
+		Account: as, livemode: strings.Contains(key, "k_live_"), objects: map[string]json.RawMessage{}, done: map[string]apiDone{},
+	}
 }
 
 // Happen puts events into an account's list, whether or not they are delivered.
 func (a *API) Happen(key string, events ...Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	acc := a.accounts[key]
+	a.accounts[key].happen(events)
+}
+
+func (acc *apiAccount) happen(events []Event) {
 	acc.events = append(acc.events, events...)
 	slices.SortStableFunc(acc.events, func(x, y Event) int { return y.Created.Compare(x.Created) })
 }
 
 // Put makes the object of an event the state of that object in the account.
-func (a *API) Put(key string, e Event) {
+func (a *API) Put(key string, e Event) { a.PutObject(key, e.object()) }
+
+// object is what the event is about.
+func (e Event) object() json.RawMessage {
 	var body struct {
 		Data struct {
 			Object json.RawMessage `json:"object"`
@@ -71,7 +106,7 @@ func (a *API) Put(key string, e Event) {
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		panic(err) // our own bodies are JSON
 	}
-	a.PutObject(key, body.Data.Object)
+	return body.Data.Object
 }
 
 // collections are where objects are, by their kind.
@@ -82,13 +117,17 @@ var collections = map[string]string{
 
 // PutObject is Put for an object alone.
 func (a *API) PutObject(key string, object json.RawMessage) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accounts[key].put(object)
+}
+
+func (acc *apiAccount) put(object json.RawMessage) {
 	var head struct{ ID, Object string }
 	if err := json.Unmarshal(object, &head); err != nil || collections[head.Object] == "" {
 		panic("not an object that there is a place for: " + head.Object)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.accounts[key].objects[collections[head.Object]+head.ID] = object
+	acc.objects[collections[head.Object]+head.ID] = object
 }
 
 // Forbid takes from a key the right to read what is below a path.
@@ -131,6 +170,15 @@ func (a *API) Requests(prefix string) (all []APIRequest) {
 
 // ServeHTTP answers as Stripe would.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		refuse(w, http.StatusBadRequest, "invalid_request_error", "Unreadable form")
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, hostedPath) {
+		a.serveHosted(w, r)
+		return
+	}
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()
 	a.requests = append(a.requests, APIRequest{r.URL.RequestURI(), key, r.Header.Get("Stripe-Account"), time.Now()})
@@ -156,11 +204,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, answer.status, "api_error", "")
 		return
 	}
-	acc := a.accounts[key]
-	object := json.RawMessage(nil)
-	if acc != nil {
-		object = acc.objects[r.URL.Path]
-	}
+	a.answer(w, r, a.accounts[key], key)
+}
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request, acc *apiAccount, key string) {
 	switch {
 	case acc == nil:
 		refuse(w, http.StatusUnauthorized, "invalid_request_error", "Invalid API Key provided: "+key)
@@ -168,9 +215,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "invalid_request_error", "The provided key "+key+" does not have the required permissions.")
 	case r.URL.Path == "/v1/events":
 		acc.list(w, r)
-	case object == nil:
-		refuse(w, http.StatusNotFound, "invalid_request_error", "No such object")
+	case r.Method == http.MethodPost:
+		acc.once(w, r, func() (json.RawMessage, *apiFault) { return a.change(acc, r) })
 	default:
+		a.expireWhatIsDue(time.Now())
+		object := acc.objects[r.URL.Path]
+		if object == nil {
+			refuse(w, http.StatusNotFound, "invalid_request_error", "No such object")
+			return
+		}
 		_, _ = w.Write(acc.expanded(object, r.URL.Query()["expand[]"]))
 	}
 }
@@ -230,30 +283,4 @@ func (acc *apiAccount) expanded(object json.RawMessage, names []string) json.Raw
 func refuse(w http.ResponseWriter, status int, kind, message string) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"type": kind, "message": message}})
-}
-
-// ThinEvent is the notification of an event of the thin kind on an object, such
-// as v1.charge.succeeded on a payment's charge; with the id "" it names none.
-func (f *Factory) ThinEvent(eventType, object, id string) Event {
-	e := Event{ID: f.id("evt_test_", 60), Type: eventType, Created: f.now.Truncate(time.Second)}
-	related := "null"
-	if id != "" {
-		related = `{"id": "` + id + `", "type": "` + object + `", "url": "` + collections[object] + id + `"}`
-	}
-	e.Body = []byte(`{
-  "id": "` + e.ID + `",
-  "object": "v2.core.event",
-  "type": "` + eventType + `",
-  "livemode": false,
-  "created": "` + e.Created.Format("2006-01-02T15:04:05.000Z") + `",
-  "context": null,
-  "related_object": ` + related + `
-}`)
-	return e
-}
-
-// CheckoutOpen holds a session that the customer has not paid. Stripe sends no
-// event of it: it is for Put.
-func (f *Factory) CheckoutOpen(p Payment) Event {
-	return f.session("checkout.session.created", p, values{sessionStatus: "open", paymentStatus: "unpaid"})
 }

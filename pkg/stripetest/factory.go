@@ -26,6 +26,18 @@ type Payment struct {
 	Account                          string // Connect account, "" for none
 	Livemode                         bool   // set by Live, together with the session's prefix
 	NoMetadata                       bool   // nothing but Stripe's ids leads to the order
+	Asked                            *Asked // nil for a storefront that does as it should
+}
+
+// Asked is what a Checkout Session was created with, as far as its events
+// repeat it.
+type Asked struct {
+	Reference             string // client_reference_id
+	SuccessURL, CancelURL string
+	URL                   string // of the hosted page, while the session is open
+	Created, Expires      time.Time
+	Metadata              map[string]string // the session's own
+	IntentMetadata        map[string]string // of payment_intent_data: the intent's, and so its charges'
 }
 
 // Live is p in live mode, with a session id that says so.
@@ -106,6 +118,12 @@ func (f *Factory) AsyncFailed(p Payment) Event {
 // 2022-08-01 it is only made when the customer confirms.
 func (f *Factory) CheckoutExpired(p Payment) Event {
 	return f.session("checkout.session.expired", p, values{sessionStatus: "expired", paymentStatus: "unpaid"})
+}
+
+// CheckoutOpen holds a session that the customer has not paid. Stripe sends no
+// event of it: it is for Put.
+func (f *Factory) CheckoutOpen(p Payment) Event {
+	return f.session("checkout.session.created", p, values{sessionStatus: "open", paymentStatus: "unpaid"})
 }
 
 // Other is an event of a type that means nothing to an order, such as

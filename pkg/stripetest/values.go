@@ -1,5 +1,11 @@
 package stripetest
 
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
 // values are what a layout's names stand for.
 type values struct {
 	eventID, eventType string
@@ -63,7 +69,7 @@ func (v *values) append(b []byte, name string) []byte {
 		return number(b, v.created)
 	case "objectCreated": // the customer took a minute to pay
 		return number(b, v.created-60)
-	case "expires": // Stripe's default: 24 hours after the session was made
+	case "expires": // a day after that
 		return number(b, v.created-60+24*60*60)
 	case "livemode":
 		return boolean(b, p.Livemode)
@@ -81,7 +87,13 @@ func (v *values) append(b []byte, name string) []byte {
 	case "currency":
 		return quote(b, p.Currency)
 	case "metadata":
-		return p.metadata(b)
+		switch {
+		case p.Asked == nil:
+			return p.metadata(b)
+		case v.sessionStatus != "":
+			return anyMetadata(b, p.Asked.Metadata)
+		}
+		return anyMetadata(b, p.Asked.IntentMetadata)
 	case "objectID":
 		return quote(b, v.objectID)
 	case "objectName":
@@ -107,22 +119,50 @@ func (v *values) append(b []byte, name string) []byte {
 }
 
 func (v *values) appendSession(b []byte, name string) []byte {
+	asked := v.payment.asked(v.created)
 	switch name {
 	case "session":
 		return quote(b, v.payment.Session)
 	case "sessionIntent":
 		return text(b, v.sessionIntent)
 	case "reference":
-		if v.payment.NoMetadata {
-			return text(b, "")
-		}
-		return text(b, v.payment.OrderID)
+		return text(b, asked.Reference)
 	case "paymentStatus":
 		return quote(b, v.paymentStatus)
 	case "sessionStatus":
 		return quote(b, v.sessionStatus)
+	case "sessionCreated":
+		return number(b, asked.Created.Unix())
+	case "sessionExpires":
+		return number(b, asked.Expires.Unix())
+	case "successURL":
+		return quote(b, asked.SuccessURL)
+	case "cancelURL":
+		return text(b, asked.CancelURL)
+	case "sessionURL":
+		if v.sessionStatus != "open" {
+			return text(b, "")
+		}
+		return text(b, asked.URL)
 	}
 	panic("a layout asks for an unknown value: " + name)
+}
+
+// asked is what a session was created with, or would have been with by a
+// storefront that does as it should. eventCreated is in seconds.
+func (p *Payment) asked(eventCreated int64) Asked {
+	if p.Asked != nil {
+		return *p.Asked
+	}
+	a := Asked{
+		Created:   time.Unix(eventCreated-60, 0),          // the customer took a minute to pay
+		Expires:   time.Unix(eventCreated-60+24*60*60, 0), // Stripe's default
+		CancelURL: "https://order.example.com/checkout/cancelled", SuccessURL: "https://order.example.com/checkout/thanks?session={CHECKOUT_SESSION_ID}",
+	}
+	if !p.NoMetadata {
+		a.Reference = p.OrderID
+	}
+	return a
 }
 
 func (v *values) appendCharge(b []byte, name string) []byte {
@@ -219,16 +259,28 @@ func (p *Payment) metadata(b []byte) []byte {
 	for _, pair := range [...][2]string{
 		{"orderId", p.OrderID}, {"paymentId", p.PaymentID}, {"restaurantId", p.RestaurantID},
 	} {
-		if pair[1] == "" {
-			continue
+		if pair[1] != "" {
+			b = appendPair(b, pair[0], pair[1])
 		}
-		if b[len(b)-1] != '{' {
-			b = append(b, ',')
-		}
-		b = append(b, "\n        "...)
-		b = quote(b, pair[0])
-		b = append(b, ": "...)
-		b = quote(b, pair[1])
 	}
 	return append(b, "\n      }"...)
+}
+
+// anyMetadata appends whatever was set.
+func anyMetadata(b []byte, set map[string]string) []byte {
+	b = append(b, '{')
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		b = appendPair(b, name, set[name])
+	}
+	return append(b, "\n      }"...)
+}
+
+func appendPair(b []byte, name, value string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, "\n        "...)
+	b = quote(b, name)
+	b = append(b, ": "...)
+	return quote(b, value)
 }
