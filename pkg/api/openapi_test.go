@@ -215,6 +215,8 @@ func exchanges() []exchange {
 		{"GET", stream, "", []string{token}, broken, 500},
 		{"GET", stream, "", []string{token}, away, 503},
 		{"GET", "/api/v1/openapi.json", "", nil, nil, 200},
+		{"GET", "/widget.js", "", nil, nil, 200},
+		{"GET", "/widget.js", "", []string{"If-None-Match: " + widgetTag}, nil, 304},
 		{"GET", "/health", "", nil, nil, 200},
 		{"GET", "/health", "", nil, func(sh *shop) { sh.ready = func(context.Context) bool { return false } }, 503},
 	}

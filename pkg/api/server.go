@@ -151,6 +151,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.GET(ordersPath+"/:order/events", s.streamOrder, shared)
 	e.OPTIONS(ordersPath+"/:order/events", preflight, shared)
 	e.GET("/api/v1/openapi.json", openAPI)
+	e.GET("/widget.js", widgetScript)
 	e.GET("/health", s.health)
 }
 

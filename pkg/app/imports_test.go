@@ -30,14 +30,17 @@ var rings = map[string][]string{
 
 	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
 	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
-	"pkg/api":    {"pkg/event", "pkg/order", "pkg/telemetry"},
+	"pkg/api":    {"pkg/api/widget", "pkg/event", "pkg/order", "pkg/telemetry"},
+
+	"pkg/api/widget": {},
 
 	"pkg/admin": {"pkg/event", "pkg/order"},
 
 	"pkg/app": {"pkg/admin", "pkg/api", "pkg/event", "pkg/health", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
 
-	"pkg/stripetest": {"pkg/order"},
-	"pkg/devstack":   {},
+	"pkg/stripetest":  {"pkg/order"},
+	"pkg/devstack":    {},
+	"pkg/browsertest": {},
 	"pkg/app/dev": {"pkg/app", "pkg/bench", "pkg/devstack", "pkg/event", "pkg/order", "pkg/postgres", "pkg/secret",
 		"pkg/stripetest", "pkg/telemetry"},
 	"pkg/bench":           {"pkg/app", "pkg/bench/reference", "pkg/devstack", "pkg/event", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripetest"},
@@ -73,6 +76,7 @@ var importers = map[string][]string{
 	"github.com/caarlos0/env":     {"pkg/app"},
 	"github.com/alicebob":         {"pkg/devstack"}, // miniredis
 	"github.com/fergusstrange":    {"pkg/devstack"}, // embedded-postgres
+	"github.com/chromedp":         {"pkg/browsertest"},
 	// bench reads from /proc what each process uses.
 	"github.com/prometheus/procfs": {"pkg/bench"},
 	"github.com/prometheus":        {"pkg/telemetry", "pkg/app"},
@@ -123,7 +127,7 @@ func TestServicesLinkNoTestCode(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"tillhook/pkg/devstack", "tillhook/pkg/stripetest", "tillhook/pkg/bench", "testing", "github.com/alicebob/", "github.com/fergusstrange/", "github.com/Shopify/",
+			for _, banned := range []string{"tillhook/pkg/devstack", "tillhook/pkg/stripetest", "tillhook/pkg/browsertest", "tillhook/pkg/bench", "testing", "github.com/alicebob/", "github.com/fergusstrange/", "github.com/Shopify/",
 				"k8s.io/", "sigs.k8s.io/", "github.com/compose-spec/", "github.com/moby/", "github.com/pelletier/"} {
 				if dep == banned || strings.HasSuffix(banned, "/") && strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", p.ImportPath, dep)
