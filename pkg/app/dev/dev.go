@@ -6,15 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +35,8 @@ func Run(ctx context.Context, p app.Process) error {
 		Long: "Runs the services in one process, on DATABASE_URL and REDIS_URL if they are\n" +
 			"set, otherwise on a Postgres and a Redis that it starts. It makes three restaurants\n" +
 			"and thirty orders, posts signed Stripe events for them to its own endpoint, and\n" +
-			"shows the orders as they move. Then it keeps running until Ctrl-C.",
+			"shows the orders as they move. Then it keeps running until Ctrl-C, with a shop in\n" +
+			"which to order, and a stand-in for Stripe's page on which to pay.",
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
 	}
@@ -87,8 +83,8 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 	cfg, err := app.ReadConfig(append(slices.Clone(p.Env),
 		"DATABASE_URL="+stack.DatabaseURL, "REDIS_URL="+stack.RedisURL, "PAYMENT_CONFIG_ENC_KEY="+keys,
 		"DATABASE_URL_FILE=", "REDIS_URL_FILE=", "PAYMENT_CONFIG_ENC_KEY_FILE=",
-		// A lost task is found within a second or two while someone watches.
-		"RECOVER_AFTER=2s"), app.RoleIngest)
+		// What gets lost is found within seconds while someone watches.
+		"RECOVER_AFTER=2s", "RECONCILE_AFTER=15s", "RECONCILE_INTERVAL=5s"), app.RoleIngest)
 	if err != nil {
 		return err
 	}
@@ -100,56 +96,23 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 	if _, err := db.MigrateUp(ctx); err != nil {
 		return err
 	}
-	listener, err := listen(cfg.Port, o.port)
-	if err != nil {
-		return err
-	}
-	base := "http://" + listener.Addr().String()
-	cfg.IngestURL = base
-	desk, err := openPanel(ctx, cfg, db, home)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	say("Log        %s", logFile.Name())
-
 	log := telemetry.NewLogger(logFile, cfg.AppEnv)
-	return withProduct(ctx, cfg, log, listener, desk.listener, func(ctx context.Context) error {
-		return playAndServe(ctx, p, o, cfg, db, base, desk)
-	})
-}
-
-// withProduct runs ingest, worker and panel around f. The first of them that
-// ends, ends the others.
-func withProduct(ctx context.Context, cfg app.Config, log *slog.Logger, l, forPanel net.Listener, f func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	metrics := telemetry.NewMetrics()
-	cfg.MetricsAddr = "" // one process, one registry: nobody could tell the two apart
-	var running sync.WaitGroup
-	var ingestErr, workerErr, adminErr error
-	running.Go(func() {
-		defer stop()
-		ingestErr = app.RunIngest(ctx, cfg, log, metrics, l)
-	})
-	running.Go(func() {
-		defer stop()
-		workerErr = app.RunWorker(ctx, cfg, log, metrics)
-	})
-	running.Go(func() {
-		defer stop()
-		adminErr = app.RunAdmin(ctx, cfg, log, forPanel)
-	})
-	err := f(ctx)
-	stop()
-	running.Wait()
-	return errors.Join(err, ingestErr, workerErr, adminErr)
-}
-
-func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config, db *postgres.DB, base string, desk panel) error {
-	if err := waitReady(ctx, base); err != nil {
+	w, err := openWorld(ctx, cfg, o.port, db, home, log)
+	if err != nil {
 		return err
 	}
-	s, err := newShow(ctx, cfg, db, base)
+	defer w.stripe.Close()
+	say("Log        %s", logFile.Name())
+	return w.withProduct(ctx, func(ctx context.Context) error { return w.playAndServe(ctx, p, o) })
+}
+
+func (w *world) playAndServe(ctx context.Context, p app.Process, o options) error {
+	for _, base := range []string{w.cfg.IngestURL, address(w.doors.api)} {
+		if err := waitReady(ctx, base); err != nil {
+			return err
+		}
+	}
+	s, err := w.newShow(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,57 +126,26 @@ func playAndServe(ctx context.Context, p app.Process, o options, cfg app.Config,
 	}
 	fmt.Fprintf(p.Stdout, "\n  all %d orders are where they must be, after %s and %d deliveries\n",
 		len(s.orders), time.Since(started).Round(10*time.Millisecond), s.deliveries.Load())
+	took, err := w.orderAndPay(ctx, o.timeout)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	fmt.Fprintf(p.Stdout, "  one more was ordered at the shop, and paid; its customer knew after %s\n", took.Round(10*time.Millisecond))
 	if o.once {
 		return nil
 	}
-	s.printGuide(p.Stdout, desk)
+	w.printGuide(p.Stdout)
 	<-ctx.Done()
 	fmt.Fprintln(p.Stdout, "\n  stopping …")
 	return nil
 }
 
-// waitReady waits until the endpoint takes deliveries. Stripe would deliver
-// again; the show would have to explain why nothing moves.
-func waitReady(ctx context.Context, base string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the endpoint to be ready: %w", errors.Join(context.Cause(ctx), err))
-		case <-tick.C:
-		}
+// ended is nil if it was Ctrl-C that has ended something.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
 	}
-}
-
-// listen takes the wanted port. The default one may be in use by something
-// else; a port that was asked for must be had.
-func listen(fromEnv, fromFlag int) (net.Listener, error) {
-	port, asked := fromEnv, fromFlag != 0 || fromEnv != 3000
-	if fromFlag != 0 {
-		port = fromFlag
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-	if err != nil && !asked {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listening for Stripe: %w", err)
-	}
-	return l, nil
+	return err
 }
 
 // ownFolder is where this program's own files live: next to the data, but

@@ -35,7 +35,7 @@ func TestOnce(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		if !strings.Contains(out, "all 30 orders are where they must be") {
+		if !strings.Contains(out, "all 30 orders are where they must be") || !strings.Contains(out, "one more was ordered at the shop, and paid") {
 			t.Error(out)
 		}
 		for line := range strings.Lines(out) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"tillhook/pkg/app"
 	"tillhook/pkg/order"
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/stripetest"
@@ -52,23 +50,18 @@ func (s *scene) done() bool { return s.order == s.wantOrder && s.payState == s.w
 
 // show is the thirty orders and what happens to them.
 type show struct {
-	db          *postgres.DB
-	base        string
-	restaurants []*restaurant
-	orders      []*scene
-	byOrder     map[string]*scene
-	ids         []string
-	deliveries  atomic.Int64
-	client      *http.Client
+	db         *postgres.DB
+	base       string
+	orders     []*scene
+	byOrder    map[string]*scene
+	ids        []string
+	deliveries atomic.Int64
+	client     *http.Client
 }
 
-func newShow(ctx context.Context, cfg app.Config, db *postgres.DB, base string) (*show, error) {
-	restaurants, err := openRestaurants(ctx, cfg, db)
-	if err != nil {
-		return nil, err
-	}
+func (w *world) newShow(ctx context.Context) (*show, error) {
 	s := &show{
-		db: db, base: base, restaurants: restaurants, byOrder: map[string]*scene{},
+		db: w.db, base: w.cfg.IngestURL, byOrder: map[string]*scene{},
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: couriers}},
 	}
 	run := randomHex(3)
@@ -77,7 +70,7 @@ func newShow(ctx context.Context, cfg app.Config, db *postgres.DB, base string) 
 	stories := scripts()
 	var orders []postgres.NewOrder
 	for i := range orderCount {
-		r := restaurants[i%len(restaurants)]
+		r := w.restaurants[i%len(w.restaurants)]
 		amount := int64(1200 + 150*i)
 		id := fmt.Sprintf("%s-%02d", run, i+1)
 		sc := stories[i%len(stories)].scene(f, f.Payment(r.id, "order-"+id, "pay-"+id, amount, r.currency))
@@ -88,7 +81,8 @@ func newShow(ctx context.Context, cfg app.Config, db *postgres.DB, base string) 
 			Total: order.Money{Amount: amount, Currency: r.currency},
 		})
 	}
-	return s, db.CreateOrders(ctx, orders)
+	s.remember(w.stripe, f)
+	return s, w.db.CreateOrders(ctx, orders)
 }
 
 // play posts every story, several at a time, and watches the orders until all
@@ -200,17 +194,4 @@ func (s *show) late(timeout time.Duration) error {
 		}
 	}
 	return errors.New(text)
-}
-
-func (s *show) printGuide(w io.Writer, desk panel) {
-	fmt.Fprintf(w, "\n  Running. Ctrl-C stops it and keeps the data.\n\n")
-	fmt.Fprintf(w, "  %-11s%s%s\n", "endpoint", s.base, webhooks)
-	fmt.Fprintf(w, "  %-11s%s/health\n", "health", s.base)
-	fmt.Fprintf(w, "  %-11s%s/api/health/webhooks\n", "", s.base)
-	fmt.Fprintf(w, "  %-11s%s\n", "panel", desk.url())
-	fmt.Fprintf(w, "  %-11ssign in as %s with the password %s\n", "", desk.email, desk.password)
-	fmt.Fprintf(w, "\n  signing secrets, for a test-mode endpoint or the Stripe CLI:\n")
-	for _, r := range s.restaurants {
-		fmt.Fprintf(w, "  %-20s %s\n", r.slug, r.secret)
-	}
 }
