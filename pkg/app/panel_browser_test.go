@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"tillhook/pkg/browsertest"
 	"tillhook/pkg/stripetest"
 )
 
@@ -122,7 +123,7 @@ func (v *visit) looksIntoTheQueue() {
 	v.does("the menu being closed", chromedp.Poll(`(() => {
 		const menu = document.querySelector("iframe").contentDocument.querySelector(".MuiDrawer-paper");
 		return menu && menu.offsetWidth > 0 && menu.offsetWidth < 100 })()`, nil))
-	v.picture(v.ctx, "panel-queues-phone")
+	browsertest.Picture(v.ctx, v, "panel-queues-phone")
 	v.does("leaving it", emulation.SetDeviceMetricsOverride(1280, 900, 1, false))
 	v.does("going back", chromedp.Click(`nav a[href="/admin/audit"]`), chromedp.WaitVisible("main table"))
 }

@@ -2,70 +2,28 @@ package app_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	cdplog "github.com/chromedp/cdproto/log"
-
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-)
 
-var panelShots = flag.String("panel.shots", "", "a folder for pictures of the panel's pages")
+	"tillhook/pkg/browsertest"
+)
 
 // chromium is a browser that ends with the test, and the complaints that its
 // console had.
 func chromium(t *testing.T) (context.Context, func() []string) {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no chromium")
-		}
-		t.Skip("there is no chromium")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
-	allocator, stopAll := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(allocator)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(func() {
-		cancel()
-		stop()
-		stopAll()
-	})
-	var mu sync.Mutex
-	var complaints []string
-	chromedp.ListenTarget(ctx, func(e any) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch e := e.(type) {
-		case *runtime.EventExceptionThrown:
-			complaints = append(complaints, e.ExceptionDetails.Error())
-		case *cdplog.EventEntryAdded:
-			// asynq's own drawings complain of too little room while they grow.
-			theirs := strings.Contains(e.Entry.URL, "/admin/queues/ui/static/") && strings.HasPrefix(e.Entry.Text, "Error: <")
-			if e.Entry.Level == cdplog.LevelError && !theirs {
-				complaints = append(complaints, e.Entry.Text+" "+e.Entry.URL)
-			}
-		}
-	})
-	if err := chromedp.Run(ctx); err != nil { // it lives as long as the first context that runs something
-		t.Fatal(err)
-	}
-	return ctx, func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		all := complaints
-		complaints = nil
-		return all
+	b := browsertest.Open(t)
+	return b.Context(), func() []string {
+		// asynq's own drawings complain of too little room while they grow.
+		return slices.DeleteFunc(b.Complaints(), func(c string) bool {
+			return strings.HasPrefix(c, "Error: <") && strings.Contains(c, "/admin/queues/ui/static/")
+		})
 	}
 }
 
@@ -139,39 +97,8 @@ func (v *visit) answer(method, path string) (status int) {
 // shoot looks at a page wide and narrow, by day and by night.
 func (p *panel) shoot(ctx context.Context, name string, complaints func() []string) {
 	p.Helper()
-	for _, width := range []int64{1280, 400} {
-		for _, scheme := range []string{"light", "dark"} {
-			var wide int64
-			if err := chromedp.Run(ctx,
-				emulation.SetDeviceMetricsOverride(width, 900, 1, false),
-				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-				chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide)); err != nil {
-				p.Fatalf("%s: %v", name, err)
-			}
-			if wide > width {
-				p.Errorf("%s: %d wide on a screen of %d", name, wide, width)
-			}
-			p.picture(ctx, fmt.Sprintf("panel-%s-%d-%s", name, width, scheme))
-		}
-	}
-	if err := chromedp.Run(ctx, emulation.SetDeviceMetricsOverride(1280, 900, 1, false)); err != nil {
-		p.Fatal(err)
-	}
+	browsertest.Shoot(ctx, p, "panel-"+name)
 	if bad := complaints(); len(bad) > 0 {
 		p.Errorf("%s: %s", name, strings.Join(bad, "\n"))
-	}
-}
-
-func (p *panel) picture(ctx context.Context, name string) {
-	p.Helper()
-	if *panelShots == "" {
-		return
-	}
-	var png []byte
-	if err := chromedp.Run(ctx, chromedp.FullScreenshot(&png, 100)); err != nil {
-		p.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(*panelShots, name+".png"), png, 0o600); err != nil {
-		p.Fatal(err)
 	}
 }

@@ -22,7 +22,7 @@ import (
 var shots = flag.String("shots", "", "a folder for pictures of the pages that tests open in a browser")
 
 // within bounds what one test does in its browser.
-const within = 3 * time.Minute
+const within = 5 * time.Minute
 
 // patience is how long something may take to become true.
 const patience = time.Minute
@@ -76,8 +76,14 @@ func Open(t testing.TB) *Browser {
 			}
 		}
 	})
+	if err := chromedp.Run(ctx); err != nil { // it lives as long as the first context that runs something
+		t.Fatal(err)
+	}
 	return b
 }
+
+// Context is for actions beside those here.
+func (b *Browser) Context() context.Context { return b.ctx }
 
 func (r *record) complain(text string) {
 	r.mu.Lock()
@@ -149,29 +155,49 @@ var looks = []struct {
 	scheme string
 }{{1280, "light"}, {1280, "dark"}, {400, "light"}, {400, "dark"}}
 
-// Shoot looks at the page wide and narrow, by day and by night: it may never be
-// wider than its screen.
+// Shoot is the function of that name, for this browser's page.
 func (b *Browser) Shoot(name string) {
 	b.t.Helper()
-	for _, look := range looks {
-		var wide int64
-		b.Media("prefers-color-scheme", look.scheme)
-		b.Do(name,
-			emulation.SetDeviceMetricsOverride(look.width, 800, 1, false),
-			chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide))
-		if wide > look.width {
-			b.t.Errorf("%s: %d wide on a screen of %d", name, wide, look.width)
-		}
-		if *shots == "" {
-			continue
-		}
-		var png []byte
-		b.Do(name, chromedp.FullScreenshot(&png, 100))
-		if err := os.WriteFile(filepath.Join(*shots, fmt.Sprintf("%s-%d-%s.png", name, look.width, look.scheme)), png, 0o600); err != nil {
-			b.t.Fatal(err)
+	Shoot(b.ctx, b.t, name)
+}
+
+// Shoot looks at the page wide and narrow, by day and by night: it may never be
+// wider than its screen.
+func Shoot(ctx context.Context, t testing.TB, name string) {
+	t.Helper()
+	do := func(actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(ctx, actions...); err != nil {
+			t.Fatalf("looking at %s: %v", name, err)
 		}
 	}
-	b.Do(name, emulation.SetDeviceMetricsOverride(1280, 800, 1, false))
+	for _, look := range looks {
+		var wide int64
+		do(
+			emulation.SetDeviceMetricsOverride(look.width, 800, 1, false),
+			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}),
+			chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide))
+		if wide > look.width {
+			t.Errorf("%s: %d wide on a screen of %d", name, wide, look.width)
+		}
+		Picture(ctx, t, fmt.Sprintf("%s-%d-%s", name, look.width, look.scheme))
+	}
+	do(emulation.SetDeviceMetricsOverride(1280, 800, 1, false))
+}
+
+// Picture keeps a picture of the page as it is, if pictures are wanted.
+func Picture(ctx context.Context, t testing.TB, name string) {
+	t.Helper()
+	if *shots == "" {
+		return
+	}
+	var png []byte
+	if err := chromedp.Run(ctx, chromedp.FullScreenshot(&png, 100)); err != nil {
+		t.Fatalf("taking a picture of %s: %v", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // For is the same browser for a part of its test.
