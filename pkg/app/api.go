@@ -7,9 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"tillhook/pkg/api"
@@ -37,12 +34,7 @@ func API(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(p.Env, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
-		// What it holds is thousands of clients that wait, and it makes little
-		// garbage beside: to collect that sooner costs next to nothing, while
-		// up to half of its memory would be garbage otherwise.
-		debug.SetGCPercent(20)
-	}
+	p.collect(leanGarbage, 0)
 	listener, err := net.Listen("tcp", fmt.Sprint(":", cfg.Port))
 	if err != nil {
 		return fmt.Errorf("listening on PORT: %w", err)

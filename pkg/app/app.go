@@ -38,6 +38,7 @@ func Ingest(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
+	p.collect(ingestGarbage, busyMemory)
 	listener, err := net.Listen("tcp", fmt.Sprint(":", cfg.Port))
 	if err != nil {
 		return fmt.Errorf("listening on PORT: %w", err)
@@ -108,6 +109,7 @@ func Worker(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
+	p.collect(workerGarbage, busyMemory)
 	return RunWorker(ctx, cfg, telemetry.NewLogger(p.Stderr, cfg.AppEnv), telemetry.NewMetrics())
 }
 
