@@ -157,6 +157,8 @@ func (k Kind) label() string {
 	switch {
 	case k.Duplicates > 0:
 		return fmt.Sprintf("  %d%% duplicates", k.Duplicates)
+	case k.Measure == Query:
+		return k.Contender
 	case k.Stored > 0:
 		return fmt.Sprintf("  %d stored", k.Stored)
 	case k.Measure == Open:
