@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/devstack"
 )
 
 // adapted is of Caddy's own configuration what matters here.
@@ -23,10 +25,7 @@ type adapted struct {
 // and the panel is on an address that the world doesn't reach.
 func TestCaddyTakesTheCaddyfile(t *testing.T) {
 	t.Parallel()
-	caddy, err := exec.LookPath("caddy")
-	if err != nil {
-		t.Skip("there is no caddy here; .ci/run has one")
-	}
+	caddy := devstack.Tool(t, "caddy")
 	compose := compose(t, read(t, "../.env.example"))
 	var containers []string
 	for name, value := range compose.Services["caddy"].Environment {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+
+	"tillhook/pkg/web"
 )
 
 // Config is what a Server is made of; every field is required but
@@ -79,7 +81,7 @@ func NewServer(cfg Config) (*Server, error) {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	e := echo.New()
 	e.HTTPErrorHandler = s.answerError
-	e.IPExtractor = senderAddress(cfg.TrustedProxies)
+	e.IPExtractor = web.SenderAddress(cfg.TrustedProxies)
 	e.Use(s.logRequest, middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: panicked}), s.secure, middleware.BodyLimit(maxForm), sameOrigin())
 	for _, r := range s.routes() {
 		e.Add(r.method, r.path, s.guard(r))
@@ -108,11 +110,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		s.Log.Info("shutting down")
 		s.stop() // streams never end by themselves
-		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
-		if err = s.http.Shutdown(finish); errors.Is(err, context.DeadlineExceeded) {
-			err = s.http.Close()
-		}
+		err = web.Finish(context.WithoutCancel(ctx), s.http, shutdownTimeout, s.Log)
 		<-served
 	}
 	s.stop()
@@ -185,20 +183,6 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			"ms", time.Since(started).Milliseconds(), "from", c.RealIP(), "operator", who)
 		return nil
 	}
-}
-
-// senderAddress is the peer's address, or what a trusted proxy says it is.
-func senderAddress(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		if _, network, err := net.ParseCIDR(p.Masked().String()); err == nil { // a netip.Prefix always is one
-			options = append(options, echo.TrustIPRange(network))
-		}
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // answerError shows a page that says what went wrong, and no more than that.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/web"
 )
 
 // Within throttleWindow so many tries to sign in are looked at; the next one is
@@ -52,7 +52,7 @@ func (s *Server) limits(c echo.Context, email string) ([]limit, error) {
 	if device != "" {
 		return []limit{{account + " on " + device, triesOnDevice}}, nil
 	}
-	address := addressKey(c.RealIP())
+	address := "address " + web.Place(c.RealIP())
 	return []limit{{address, triesAtAddress}, {account + " from " + address, triesFromAddress}, {account, triesForAccount}}, nil
 }
 
@@ -83,16 +83,6 @@ func (s *Server) forgive(ctx context.Context, email string, all []limit) error {
 		}
 	}
 	return s.Accounts.ForgiveSignIn(ctx, own, shared)
-}
-
-// addressKey is under what the tries of an address count. An IPv6 customer has a
-// whole /64.
-func addressKey(ip string) string {
-	if a, err := netip.ParseAddr(ip); err == nil && a.Unmap().Is6() {
-		p, _ := a.Prefix(64) // 64 fits
-		ip = p.String()
-	}
-	return "address " + ip
 }
 
 // AccountKey is under what the tries for an account count, whether there is one

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/web"
 )
 
 // maxCredential bounds a token or key, in bytes.
@@ -36,7 +37,7 @@ func (s *Server) shopKey(ctx context.Context, c echo.Context) (event.ShopKey, er
 	if err != nil {
 		return k, unavailable(err)
 	}
-	s.uses.note(k.ID, s.now())
+	s.uses.Note(k.ID, s.now())
 	note(c, "restaurant", k.RestaurantID)
 	return k, nil
 }
@@ -59,7 +60,7 @@ func (s *Server) customer(c echo.Context) (orderID string, err error) {
 // failed counts a wrong token or key against its address, which is told to wait
 // if it has given too many.
 func (s *Server) failed(c echo.Context, p *problem) error {
-	if wait := s.failures.take(c.RealIP(), s.now()); wait > 0 {
+	if wait := s.failures.take(web.Place(c.RealIP()), s.now()); wait > 0 {
 		return tooMany("Too many wrong tokens or keys from your address.", wait)
 	}
 	return p

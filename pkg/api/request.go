@@ -3,10 +3,7 @@ package api
 import (
 	"crypto/rand"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,36 +122,3 @@ func (s *Server) crossOrigin(method string) echo.MiddlewareFunc {
 }
 
 func preflight(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
-
-// senderAddress is the peer's address, or, behind a trusted proxy, the last one
-// in X-Forwarded-For that is not a proxy's. Anyone else's header is noise. An
-// IPv6 client has a whole network, and counts as one.
-func senderAddress(proxies []netip.Prefix) echo.IPExtractor {
-	trusted := func(a netip.Addr) bool {
-		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
-	}
-	return func(req *http.Request) string {
-		host, _, err := net.SplitHostPort(req.RemoteAddr)
-		if err != nil {
-			return req.RemoteAddr
-		}
-		address, err := netip.ParseAddr(host)
-		if err != nil {
-			return host
-		}
-		address = address.Unmap()
-		passed := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
-		for i := len(passed) - 1; i >= 0 && trusted(address); i-- {
-			next, err := netip.ParseAddr(strings.TrimSpace(passed[i]))
-			if err != nil {
-				break
-			}
-			address = next.Unmap()
-		}
-		if address.Is6() {
-			network, _ := address.WithZone("").Prefix(64)
-			return network.String()
-		}
-		return address.String()
-	}
-}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,7 +15,9 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"golang.org/x/net/netutil"
 
+	"tillhook/pkg/batch"
 	"tillhook/pkg/telemetry"
+	"tillhook/pkg/web"
 )
 
 // Config is what a Server is made of; every field is required but the last
@@ -78,7 +79,7 @@ type Server struct {
 	within   time.Duration // for a client to fetch what it is sent
 
 	hub     *hub
-	uses    *uses
+	uses    *batch.Latest[string]
 	closer  closer
 	room    *room
 	closing chan struct{} // closed when whoever waits is to be sent away
@@ -109,14 +110,14 @@ func NewServer(cfg Config) *Server {
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) { asProblem(err).send(c, s.log) }
-	e.IPExtractor = senderAddress(cfg.TrustedProxies)
+	e.IPExtractor = web.SenderAddress(cfg.TrustedProxies)
 	e.Use(s.request, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		DisableStackAll: true,
 		// Into the request's line, instead of a format of Echo's own.
 		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error { return fmt.Errorf("%w\n%s", err, stack) },
 	}), secure)
 	if cfg.Leaving != nil {
-		e.Use(sendAway(cfg.Leaving))
+		e.Use(web.SendAway(cfg.Leaving))
 	}
 	s.routes(e)
 	s.echo = e
@@ -126,19 +127,6 @@ func NewServer(cfg Config) *Server {
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return s
-}
-
-// sendAway ends connections with an answer, so that none is idle and about to be
-// used again when the server closes it: that request would be lost.
-func sendAway(leaving func() bool) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if leaving() {
-				c.Response().Header().Set("Connection", "close")
-			}
-			return next(c)
-		}
-	}
 }
 
 func (s *Server) routes(e *echo.Echo) {
@@ -162,7 +150,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var running sync.WaitGroup
 	running.Go(func() { s.hub.run(background) })
-	running.Go(func() { s.uses.run(background) })
+	running.Go(func() { s.uses.Run(background) })
 	running.Go(func() { s.closer.run(background) })
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(netutil.LimitListener(l, s.connections)) }()
@@ -174,26 +162,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		s.log.Info("shutting down")
 		close(s.closing)
-		err = s.finishRequests(context.WithoutCancel(ctx))
+		err = web.Finish(context.WithoutCancel(ctx), s.http, requestsTimeout, s.log)
 		<-served
 	}
 	stop()
 	running.Wait()
 	return err
-}
-
-func (s *Server) finishRequests(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, requestsTimeout)
-	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("requests cut off that took too long", "after", requestsTimeout)
-		err = s.http.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("finishing requests: %w", err)
-	}
-	return nil
 }
 
 // health says whether orders are taken, and to the public no more.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/web"
 )
 
 const (
@@ -76,10 +78,10 @@ func (s *Server) look(ctx context.Context, orderID string) (now *state, err erro
 
 // longPoll holds the answer back until there is news, or the time is up.
 func (s *Server) longPoll(c echo.Context, orderID, known string, wait time.Duration) error {
-	if p := s.room.enter(c.RealIP()); p != nil {
+	if p := s.room.enter(web.Place(c.RealIP())); p != nil {
 		return p
 	}
-	defer s.room.leave(c.RealIP())
+	defer s.room.leave(web.Place(c.RealIP()))
 	// Before the order is read: what changes in between is told.
 	w := s.hub.watch(orderID)
 	defer s.hub.leave(w)

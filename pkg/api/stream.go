@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/web"
 )
 
 const (
@@ -29,10 +31,10 @@ func (s *Server) streamOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if p := s.room.enter(c.RealIP()); p != nil {
+	if p := s.room.enter(web.Place(c.RealIP())); p != nil {
 		return p
 	}
-	defer s.room.leave(c.RealIP())
+	defer s.room.leave(web.Place(c.RealIP()))
 	w := s.hub.watch(orderID)
 	defer s.hub.leave(w)
 	now, err := s.look(c.Request().Context(), orderID)

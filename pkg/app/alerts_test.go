@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"tillhook/pkg/app"
+	"tillhook/pkg/devstack"
 )
 
 func readDeploy(t *testing.T, name string) string {
@@ -47,10 +48,7 @@ func TestAlertsFireWhenTheyMust(t *testing.T) {
 			}
 		}
 	}
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("there is no promtool here; .ci/run has one")
-	}
+	promtool := devstack.Tool(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"check", "config", "prometheus.yml"}, {"test", "rules", "rules_test.yml"}} {
 		c := exec.CommandContext(t.Context(), promtool, args...)
 		c.Dir = "../../deploy/prometheus"
@@ -207,10 +205,7 @@ func TestTheDashboardIsWhole(t *testing.T) {
 			fmt.Fprintf(&rules, "  - record: panel:%d%s\n    expr: %q\n", p.ID, strings.ToLower(q.RefID), q.Expr)
 		}
 	}
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("there is no promtool here; .ci/run has one")
-	}
+	promtool := devstack.Tool(t, "promtool")
 	file := filepath.Join(t.TempDir(), "dashboard.yml")
 	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
 		t.Fatal(err)

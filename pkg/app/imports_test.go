@@ -22,25 +22,26 @@ var rings = map[string][]string{
 	"pkg/batch":     {},
 	"pkg/telemetry": {},
 	"pkg/health":    {},
+	"pkg/web":       {},
 
 	"pkg/secret":   {},
 	"pkg/stripe":   {"pkg/event", "pkg/order"},
 	"pkg/queue":    {"pkg/batch", "pkg/event"},
 	"pkg/postgres": {"db", "pkg/event", "pkg/order"},
 
-	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry"},
+	"pkg/ingest": {"pkg/batch", "pkg/event", "pkg/telemetry", "pkg/web"},
 	"pkg/worker": {"pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry"},
-	"pkg/api":    {"pkg/api/widget", "pkg/event", "pkg/order", "pkg/telemetry"},
+	"pkg/api":    {"pkg/api/widget", "pkg/batch", "pkg/event", "pkg/order", "pkg/telemetry", "pkg/web"},
 
 	"pkg/api/widget": {},
 
-	"pkg/admin": {"pkg/event", "pkg/order"},
+	"pkg/admin": {"pkg/event", "pkg/order", "pkg/web"},
 
 	"pkg/app": {"pkg/admin", "pkg/api", "pkg/event", "pkg/health", "pkg/ingest", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripe", "pkg/telemetry", "pkg/worker"},
 
 	"pkg/stripetest":  {"pkg/order"},
 	"pkg/devstack":    {},
-	"pkg/browsertest": {},
+	"pkg/browsertest": {"pkg/devstack"},
 	"pkg/app/dev": {"pkg/app", "pkg/bench", "pkg/devstack", "pkg/event", "pkg/order", "pkg/postgres", "pkg/secret",
 		"pkg/stripetest", "pkg/telemetry"},
 	"pkg/bench":           {"pkg/app", "pkg/bench/reference", "pkg/devstack", "pkg/event", "pkg/order", "pkg/postgres", "pkg/queue", "pkg/secret", "pkg/stripetest"},
@@ -69,7 +70,7 @@ var importers = map[string][]string{
 	// bench makes its own, and listens for orders that are paid.
 	"github.com/lib/pq":        {"pkg/postgres", "pkg/devstack", "pkg/bench", "pkg/bench/reference"},
 	"github.com/pressly/goose": {"pkg/postgres"},
-	"github.com/labstack/echo": {"pkg/ingest", "pkg/api", "pkg/admin", "pkg/bench/reference"},
+	"github.com/labstack/echo": {"pkg/ingest", "pkg/api", "pkg/admin", "pkg/web", "pkg/bench/reference"},
 	// The queues' own web pages: an http.Handler by the time that the panel has it.
 	"github.com/hibiken/asynqmon": {"pkg/queue"},
 	"github.com/spf13/cobra":      {"pkg/app", "pkg/app/dev"},

@@ -61,7 +61,7 @@ func TestPublicBodiesSettleOrdersOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) == 0 {
+	if len(files) == 0 { // they are Stripe's, and so not a part of this repository
 		t.Skip("the public bodies are not at hand; pkg/stripe's tests have bodies of the product's own")
 	}
 	paid, refused, thin := map[string]bool{}, 0, 0 // by order

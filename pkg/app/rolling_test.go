@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tillhook/pkg/devstack"
 	"tillhook/pkg/stripetest"
 )
 
@@ -27,10 +28,7 @@ const (
 // other while deliveries come in: the sender sees nothing but 200, and every
 // event is stored once.
 func TestRollingRestartUnderLoad(t *testing.T) {
-	caddy, err := exec.LookPath("caddy")
-	if err != nil {
-		t.Skip("there is no caddy here; .ci/run has one")
-	}
+	caddy := devstack.Tool(t, "caddy")
 	p := prepare(t, parts{})
 	payments := p.newPayments("b", 2000)
 	fleet := []*rolled{newRolled(p), newRolled(p)}

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"tillhook/pkg/devstack"
 )
 
 var shots = flag.String("shots", "", "a folder for pictures of the pages that tests open in a browser")
@@ -44,13 +45,7 @@ type record struct {
 // Open starts a browser. Without chromium the test is skipped, where it may be.
 func Open(t testing.TB) *Browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no chromium")
-		}
-		t.Skip("there is no chromium")
-	}
+	path := devstack.Tool(t, "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
 	allocator, stopAll := chromedp.NewExecAllocator(context.Background(), options...)
 	// It is newer than chromedp, which complains about each event that it doesn't know.

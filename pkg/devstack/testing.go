@@ -119,9 +119,7 @@ func LastingRedis(t testing.TB) *Redis {
 
 func ownRedis(t testing.TB, cfg Config) *Redis {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skipf("redis-server is not on this machine: %v", err)
-	}
+	Tool(t, "redis-server")
 	ctx, cancel := context.WithTimeout(t.Context(), setupWithin)
 	defer cancel()
 	server, err := StartRedis(ctx, cfg)
@@ -142,6 +140,22 @@ func OwnPostgres(t testing.TB) *Postgres {
 	}
 	closeAfter(t, server)
 	return server
+}
+
+// Tool is the path of a program that a test needs besides Go. Whoever has only Go
+// does without the test; the gate, which sets CI, must have the program: a test
+// that is skipped there would guard nothing.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("CI") != "":
+		t.Fatalf("the gate has no %s: %v", name, err)
+	}
+	t.Skipf("this machine has no %s; .ci/run installs it", name)
+	return ""
 }
 
 // FreePort returns a port on loopback that a server may be stopped and started

@@ -5,6 +5,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/time/rate"
+
+	"tillhook/pkg/web"
 )
 
 const (
@@ -42,7 +44,7 @@ func newFailures() *failures {
 
 // allow takes one failure from the address's account.
 func (f *failures) allow(address string, now time.Time) bool {
-	return limiter(f.addresses, address, failuresPerSecond, failuresBurst).AllowN(now, 1)
+	return limiter(f.addresses, web.Place(address), failuresPerSecond, failuresBurst).AllowN(now, 1)
 }
 
 // keep reports whether a failure may become a row: the restaurant's share

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"tillhook/pkg/batch"
 	"tillhook/pkg/event"
 	"tillhook/pkg/telemetry"
 )
@@ -58,7 +59,7 @@ type handler struct {
 	writer    *writer
 	failures  *failures
 	examiner  *examiner
-	uses      *uses
+	uses      *batch.Latest[useKey]
 	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
 	metrics   *telemetry.Metrics
 	log       *slog.Logger
@@ -192,7 +193,7 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 				if !s.expires.IsZero() {
 					d.signed = event.SignedPrevious
 				}
-				h.uses.note(t.restaurantID, s.fingerprint, now)
+				h.uses.Note(useKey{t.restaurantID, s.fingerprint}, now)
 			}
 		}
 	}

@@ -43,6 +43,19 @@ func TestFailuresOfAnAddress(t *testing.T) {
 	}
 }
 
+// An IPv6 sender has more addresses than anybody could remember, and one limit.
+func TestFailuresOfANetwork(t *testing.T) {
+	t.Parallel()
+	f := newFailures()
+	got := []int{
+		allowed(1000, func(i int) bool { return f.allow(fmt.Sprintf("2001:db8:1:2::%x", i), epoch) }),
+		allowed(1000, func(int) bool { return f.allow("2001:db8:1:3::1", epoch) }),
+	}
+	if diff := cmp.Diff([]int{failuresBurst, failuresBurst}, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
 // One restaurant's noise doesn't use up everybody's rows, and all of them
 // together don't fill the disk.
 func TestRowsOfFailures(t *testing.T) {

@@ -15,7 +15,9 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"golang.org/x/net/netutil"
 
+	"tillhook/pkg/batch"
 	"tillhook/pkg/telemetry"
+	"tillhook/pkg/web"
 )
 
 // Config is what a Server is made of; every field is required but Tracer,
@@ -61,7 +63,7 @@ type Server struct {
 	directory *Directory
 	writer    *writer
 	examiner  *examiner
-	uses      *uses
+	uses      *batch.Latest[useKey]
 	health    *healthHandler
 	log       *slog.Logger
 }
@@ -81,10 +83,10 @@ func NewServer(cfg Config) *Server {
 	health := &healthHandler{health: cfg.Health, ready: cfg.Ready}
 	e := echo.New()
 	e.HTTPErrorHandler = answerError(cfg.Log)
-	e.IPExtractor = senderAddress(cfg.TrustedProxies)
+	e.IPExtractor = web.SenderAddress(cfg.TrustedProxies)
 	e.Use(middleware.Recover(), secure)
 	if cfg.Leaving != nil {
-		e.Use(sendAway(cfg.Leaving))
+		e.Use(web.SendAway(cfg.Leaving))
 	}
 	for _, path := range []string{"/api/v1/webhooks/stripe", "/api/v1/webhooks/stripe/:restaurant"} {
 		e.POST(path, h.receive)
@@ -116,7 +118,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer abandon()
 	var running sync.WaitGroup
 	running.Go(func() { s.directory.Run(background) })
-	running.Go(func() { s.uses.run(background) })
+	running.Go(func() { s.uses.Run(background) })
 	running.Go(func() { s.health.run(background) })
 	running.Go(func() { s.writer.run(work) })
 	examined := make(chan struct{})
@@ -133,7 +135,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		err = fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 		s.log.Info("shutting down")
-		err = s.finishRequests(context.WithoutCancel(ctx))
+		err = web.Finish(context.WithoutCancel(ctx), s.http, requestsTimeout, s.log)
 		<-served
 	}
 	stop()
@@ -145,40 +147,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-func (s *Server) finishRequests(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, requestsTimeout)
-	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		// Senders that trickle. Stripe would deliver again.
-		s.log.Warn("requests cut off that took too long", "after", requestsTimeout)
-		err = s.http.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("finishing requests: %w", err)
-	}
-	return nil
-}
-
 func notAllowed(c echo.Context) error {
 	c.Response().Header().Set("Allow", http.MethodPost)
 	return echo.ErrMethodNotAllowed
-}
-
-// senderAddress is the peer's address, or, behind a trusted proxy, the last
-// one in X-Forwarded-For that is not a proxy's. Anyone else's header is noise.
-func senderAddress(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		_, network, err := net.ParseCIDR(p.Masked().String())
-		if err == nil { // a netip.Prefix always is one
-			options = append(options, echo.TrustIPRange(network))
-		}
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // secure sets the headers that an API needs: nothing of it is to be shown,
@@ -190,19 +161,6 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 		header["Cache-Control"] = noStore
 		header["Content-Security-Policy"] = noContent
 		return next(c)
-	}
-}
-
-// sendAway ends connections with an answer, so that none is idle and about to be
-// used again when the server closes it: that request would be lost.
-func sendAway(leaving func() bool) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if leaving() {
-				c.Response().Header().Set("Connection", "close")
-			}
-			return next(c)
-		}
 	}
 }
 

@@ -44,21 +44,21 @@ func TestUsesAreStoredOnceAMinute(t *testing.T) {
 		u := newUses(store, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); u.run(ctx) }()
+		go func() { defer close(done); u.Run(ctx) }()
 		began := time.Now()
 		for range 1000 {
-			u.note("b", "new", time.Now())
-			u.note("a", "old", time.Now())
+			u.Note(useKey{"b", "new"}, time.Now())
+			u.Note(useKey{"a", "old"}, time.Now())
 		}
 		<-time.After(30 * time.Second)
-		u.note("a", "old", time.Now())
+		u.Note(useKey{"a", "old"}, time.Now())
 		<-time.After(40 * time.Second)
 		store.fail(errors.New("away"))
-		u.note("a", "old", time.Now())
+		u.Note(useKey{"a", "old"}, time.Now())
 		<-time.After(5 * time.Second)
 		store.fail(nil)
 		<-time.After(5 * time.Second)
-		u.note("c", "x", time.Now())
+		u.Note(useKey{"c", "x"}, time.Now())
 		stop()
 		<-done
 		want := [][]event.SecretUse{
