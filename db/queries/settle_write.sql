@@ -1,8 +1,9 @@
 -- All that a batch changes, in one statement: links that it has learned (1-3),
 -- payments (4-9), orders (10-11), transitions (12-19), and the one update in an
--- event's life (20-28). A finished event is never finished again. See event_lock
--- for 27 and 28, the first and the last time, for the ids that are named twice,
--- and for why it doesn't say = 'PROCESSING'.
+-- event's life (20-27). A finished event is never finished again. See event_lock
+-- for 26 and 27, the first and the last time, and for why it doesn't say
+-- = 'PROCESSING'. Each event looks for itself in the arrays: in a join, for which
+-- a planner expects ten, each would be compared with every other of the batch.
 --
 -- Who has waited cannot be told from the number of the attempt: a task that was
 -- lost and made again begins to count anew.
@@ -32,10 +33,8 @@ WITH linked AS (
     DELETE FROM "WaitingEvent" WHERE "eventId" = ANY($20::text[])
 )
 UPDATE "WebhookEvent" e
-SET status = r.status, outcome = NULLIF(r.outcome, ''), "lastError" = NULLIF(r.last_error, ''),
-    attempts = r.attempts, "processedAt" = now(), "orderId" = NULLIF(r.order_id, '')
-FROM unnest($20::text[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::text[])
-    AS r(id, occurred_at, status, outcome, last_error, attempts, order_id)
-WHERE e.id = r.id AND e."occurredAt" = to_timestamp(r.occurred_at) AND e.status NOT IN ('COMPLETED', 'FAILED') AND e."dedupeKey" IS NOT NULL
-    AND e.id = ANY($20::text[])
-    AND e."occurredAt" BETWEEN to_timestamp($27::bigint) AND to_timestamp($28::bigint)
+SET (status, outcome, "lastError", attempts, "processedAt", "orderId") = (
+    SELECT ($21::text[])[i], NULLIF(($22::text[])[i], ''), NULLIF(($23::text[])[i], ''), ($24::integer[])[i], now(), NULLIF(($25::text[])[i], '')
+    FROM array_position($20::text[], e.id) AS i)
+WHERE e.id = ANY($20::text[]) AND e.status NOT IN ('COMPLETED', 'FAILED') AND e."dedupeKey" IS NOT NULL
+    AND e."occurredAt" BETWEEN to_timestamp($26::bigint) AND to_timestamp($27::bigint)

@@ -78,7 +78,7 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 	err = b.profiled(processes, func() (err error) {
 		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all}.send(ctx)
 		if err == nil {
-			err = c.finished(ctx, w.process, out.acked)
+			err = b.finished(ctx, c, w.process, out.acked)
 		}
 		return err
 	})

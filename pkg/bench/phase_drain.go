@@ -45,7 +45,7 @@ func (b *bench) drain(ctx context.Context, c *contender, k Kind) (f Figure, err 
 	if err != nil {
 		return f, err
 	}
-	if err := c.finished(ctx, w.process, n); err != nil {
+	if err := b.finished(ctx, c, w.process, n); err != nil {
 		return f, err
 	}
 	f = Figure{Kind: k, Events: n}
@@ -195,14 +195,18 @@ func (b *bench) endWorker(ctx context.Context, w worker, before reading, others 
 	return b.stop(w.process)
 }
 
-// finished waits until n events are worked off, and holds the worker to it:
-// as many orders must be PAID.
-func (c *contender) finished(ctx context.Context, w *process, n int) error {
+// finished waits until n events are worked off, and holds the worker to it: as
+// many orders must be PAID. Redis is asked until its queues are empty, since the
+// table's answer costs the server as much as the worker's own statements.
+func (b *bench) finished(ctx context.Context, c *contender, w *process, n int) error {
 	waiting, paid := `SELECT EXISTS (SELECT FROM webhook_events WHERE status = 'PROCESSING')`, `SELECT count(*) FROM orders WHERE status = 'PAID'`
 	if c.product() {
 		waiting, paid = `SELECT EXISTS (SELECT FROM "WebhookEvent" WHERE status = 'PROCESSING')`, `SELECT count(*) FROM "Order" WHERE status = 'PAID'`
 	}
 	err := until(ctx, doneWithin, w, func() (bool, error) {
+		if tasks, err := b.services.tasks(ctx, c.site.redisURL); tasks > 0 || err != nil {
+			return false, err
+		}
 		var some bool
 		err := c.site.db.GetContext(ctx, &some, waiting)
 		return !some, err

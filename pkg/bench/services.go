@@ -15,6 +15,7 @@ import (
 	"tillhook/pkg/bench/reference"
 	"tillhook/pkg/devstack"
 	"tillhook/pkg/postgres"
+	"tillhook/pkg/queue"
 	"tillhook/pkg/secret"
 )
 
@@ -232,6 +233,24 @@ func (s *services) workers(ctx context.Context, redisURL string) (n int64, err e
 	err = s.onRedis(redisURL, func(c *redis.Client) (err error) {
 		n, err = c.ZCard(ctx, "asynq:servers").Result()
 		return err
+	})
+	return n, err
+}
+
+// tasks is how many wait for their turn or are being worked on. Those that wait
+// for another attempt are left out: they come back.
+func (s *services) tasks(ctx context.Context, redisURL string) (n int64, err error) {
+	err = s.onRedis(redisURL, func(c *redis.Client) error {
+		for _, name := range []string{queue.Critical, queue.Default, queue.Low} {
+			for _, list := range []string{"pending", "active"} {
+				length, err := c.LLen(ctx, "asynq:{"+name+"}:"+list).Result()
+				if err != nil {
+					return err
+				}
+				n += length
+			}
+		}
+		return nil
 	})
 	return n, err
 }

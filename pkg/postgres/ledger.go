@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -94,8 +93,7 @@ func (s *settlement) lockEvents(ctx context.Context) error {
 		ID     string       `db:"id"`
 		Status event.Status `db:"status"`
 	}
-	ids, seconds := refs(attempts)
-	if err := s.on.list(ctx, &rows, "event_lock", ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
+	if err := s.on.list(ctx, &rows, "event_lock", among(attempts)...); err != nil {
 		return err
 	}
 	s.finished = make([]bool, len(s.work))

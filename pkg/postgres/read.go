@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -28,8 +27,7 @@ func (d *DB) readEvents(ctx context.Context, attempts []event.Attempt) ([]event.
 		return nil, err
 	}
 	var rows []storedRow
-	ids, seconds := refs(attempts)
-	if err := (runner{d: d}).list(ctx, &rows, "event_read", ids, seconds, slices.Min(seconds), slices.Max(seconds)); err != nil {
+	if err := (runner{d: d}).list(ctx, &rows, "event_read", among(attempts)...); err != nil {
 		return nil, err
 	}
 	byID := make(map[string]event.Stored, len(rows))
@@ -45,13 +43,21 @@ func (d *DB) readEvents(ctx context.Context, attempts []event.Attempt) ([]event.
 	return events, nil
 }
 
-// refs are the columns by which events are found.
-func refs(attempts []event.Attempt) (ids pq.StringArray, seconds pq.Int64Array) {
-	ids, seconds = make(pq.StringArray, len(attempts)), make(pq.Int64Array, len(attempts))
+// among are the arguments by which events are found: their ids, the first and
+// the last of their times.
+func among(attempts []event.Attempt) []any {
+	ids := make(pq.StringArray, len(attempts))
+	first, last := attempts[0].OccurredAt, attempts[0].OccurredAt
 	for i, a := range attempts {
-		ids[i], seconds[i] = a.ID, a.OccurredAt.Unix()
+		ids[i] = a.ID
+		if a.OccurredAt.Before(first) {
+			first = a.OccurredAt
+		}
+		if a.OccurredAt.After(last) {
+			last = a.OccurredAt
+		}
 	}
-	return ids, seconds
+	return []any{ids, first.Unix(), last.Unix()}
 }
 
 // storedRow is a verified event as queries answer it.

@@ -15,8 +15,9 @@ import (
 
 // ends are the events of a batch that are finished.
 type ends struct {
+	attempts                               []event.Attempt
 	ids, status, outcomes, reasons, orders pq.StringArray
-	seconds, numbers                       pq.Int64Array
+	numbers                                pq.Int64Array
 }
 
 func (e *ends) add(a event.Attempt, r order.Result) {
@@ -24,7 +25,7 @@ func (e *ends) add(a event.Attempt, r order.Result) {
 	if r.Err != nil {
 		end, outcome, reason = event.Failed, "", r.Err.Error()
 	}
-	e.ids, e.seconds = append(e.ids, a.ID), append(e.seconds, a.OccurredAt.Unix())
+	e.attempts, e.ids = append(e.attempts, a), append(e.ids, a.ID)
 	e.status, e.outcomes = append(e.status, string(end)), append(e.outcomes, string(outcome))
 	e.reasons, e.numbers = append(e.reasons, reason), append(e.numbers, int64(a.Number))
 	e.orders = append(e.orders, r.OrderID)
@@ -42,11 +43,11 @@ func write(ctx context.Context, on runner, c order.Changes, e ends) error {
 	}
 	args := append(linkColumns(c.Links), payments...)
 	args = append(append(args, orderColumns(c.Orders)...), transitionColumns(c.Transitions)...)
-	var first, last int64
+	found := []any{pq.StringArray{}, 0, 0}
 	if len(e.ids) > 0 {
-		first, last = slices.Min(e.seconds), slices.Max(e.seconds)
+		found = among(e.attempts)
 	}
-	args = append(args, e.ids, e.seconds, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last)
+	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, found[1], found[2])
 	return on.exec(ctx, "settle_write", args...)
 }
 

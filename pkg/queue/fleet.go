@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -22,22 +21,15 @@ type Handler func(ctx context.Context, a event.Attempt) error
 // FleetConfig is a worker process's share of the work.
 type FleetConfig struct {
 	Concurrency     int           // tasks at a time, default 256: they share transactions
-	Servers         int           // asynq servers that share the tasks, default defaultServers
 	ShutdownTimeout time.Duration // for tasks under way; what isn't done by then goes back to the queue; default 8 s
 	Log             *slog.Logger
 
 	delay asynq.RetryDelayFunc // default retryDelay
 }
 
-const (
-	// taskCheckInterval is how long an idle worker sleeps. asynq's default of a
-	// second would be most of the time between paying and seeing PAID.
-	taskCheckInterval = 5 * time.Millisecond
-
-	// defaultServers is how many loops fetch tasks. One waits for a round trip
-	// per task.
-	defaultServers = 4
-)
+// taskCheckInterval is how long an idle worker sleeps. asynq's default of a
+// second would be most of the time between paying and seeing PAID.
+const taskCheckInterval = 5 * time.Millisecond
 
 // errStranger is of a task that another version of this program has made.
 var errStranger = event.Unavailable(errors.New("this worker does not know tasks of this type, a newer one will"))
@@ -47,45 +39,32 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 256
 	}
-	if cfg.Servers == 0 {
-		cfg.Servers = defaultServers
-	}
-	cfg.Servers = min(cfg.Servers, cfg.Concurrency)
 	if cfg.delay == nil {
 		cfg.delay = retryDelay
 	}
 	if cfg.ShutdownTimeout == 0 {
 		cfg.ShutdownTimeout = 8 * time.Second
 	}
-	connections := share(dial(q.conn))
-	defer connections.Close() // after the servers; what they still say is lost, as with asynq's own
-	q.warnOfEviction(ctx, cfg.Log)
-	var servers []*asynq.Server
-	defer func() {
-		var ending sync.WaitGroup
-		for _, s := range servers {
-			ending.Go(s.Shutdown)
+	connections := takeAhead(share(dial(q.conn)), cfg.Concurrency)
+	defer func() { // after the server; what it still says is lost, as with asynq's own
+		if err := connections.Close(); err != nil {
+			cfg.Log.Warn("tasks not given back, others work them off when their leases end", "error", err)
 		}
-		ending.Wait()
 	}()
-	for i := range cfg.Servers {
-		share := (cfg.Concurrency + i) / cfg.Servers // the shares add up
-		s := asynq.NewServerFromRedisClient(connections, cfg.server(share))
-		if err := s.Start(handler(handle)); err != nil {
-			return fmt.Errorf("starting the worker: %w", err)
-		}
-		servers = append(servers, s)
+	q.warnOfEviction(ctx, cfg.Log)
+	server := asynq.NewServerFromRedisClient(connections, cfg.server())
+	if err := server.Start(handler(handle)); err != nil {
+		return fmt.Errorf("starting the worker: %w", err)
 	}
+	defer server.Shutdown()
 	<-ctx.Done()
 	return nil
 }
 
-// server is the configuration of one server that works at so many tasks. When
-// they are idle, all servers together ask as often as one would alone.
-func (cfg FleetConfig) server(concurrency int) asynq.Config {
+func (cfg FleetConfig) server() asynq.Config {
 	return asynq.Config{
-		Concurrency: concurrency, Queues: weights,
-		TaskCheckInterval: taskCheckInterval * time.Duration(cfg.Servers), DelayedTaskCheckInterval: time.Second,
+		Concurrency: cfg.Concurrency, Queues: weights,
+		TaskCheckInterval: taskCheckInterval, DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout: cfg.ShutdownTimeout,
 		RetryDelayFunc:  cfg.delay,
 		IsFailure:       func(err error) bool { return !outage(err) },

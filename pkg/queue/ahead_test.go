@@ -1,0 +1,115 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"tillhook/pkg/devstack"
+	"tillhook/pkg/event"
+)
+
+// A worker that ends gives back the tasks that it has taken and not begun, and
+// the next worker begins with them, in the order in which they came.
+func TestTasksTakenAheadAreGivenBack(t *testing.T) {
+	t.Parallel()
+	b := benchOn(t, devstack.RealRedis(t).URL)
+	const slots = 17 // an eighth is 2: of nine round trips' 18 tasks one is not begun
+	var ids []string
+	for i := range slots + 3 {
+		ids = append(ids, fmt.Sprintf("%02d", i))
+	}
+	b.enqueue(ids...)
+
+	begun, finish := make(chan string, len(ids)), make(chan struct{})
+	shutdown := b.fleet(FleetConfig{Concurrency: slots}, func(_ context.Context, a event.Attempt) error {
+		begun <- a.ID
+		<-finish
+		return nil
+	})
+	for range slots {
+		<-begun
+	}
+	pending, active := "asynq:{critical}:pending", "asynq:{critical}:active"
+	ctx := t.Context()
+	if got := []int64{b.redis.LLen(ctx, pending).Val(), b.redis.LLen(ctx, active).Val()}; !cmp.Equal(got, []int64{2, slots + 1}) {
+		t.Error("pending and active while all slots are taken:", got)
+	}
+	close(finish)
+	shutdown()
+
+	// Meanwhile slots became free, so that it may have begun with more.
+	left := ids[slots+len(begun):]
+	var waiting []string
+	for _, id := range b.redis.LRange(ctx, pending, 0, -1).Val() {
+		waiting = append([]string{id}, waiting...) // the oldest is the last
+		if state := b.redis.HGet(ctx, "asynq:{critical}:t:"+id, "state").Val(); state != "pending" {
+			t.Errorf("task %s is %s", id, state)
+		}
+	}
+	if !cmp.Equal(len(left), len(waiting)) || len(left) > 0 && cmp.Diff(left, waiting) != "" {
+		t.Errorf("left %v, waiting %v", left, waiting)
+	}
+	if got := []int64{b.redis.LLen(ctx, active).Val(), b.redis.ZCard(ctx, "asynq:{critical}:lease").Val()}; !cmp.Equal(got, []int64{0, 0}) {
+		t.Error("active and leased after the end:", got)
+	}
+}
+
+// What is taken and never asked for is back in its place, as if nobody had
+// taken it; a queue that is paused gives nothing; one that was empty a moment
+// ago is not asked again.
+func TestTakingAhead(t *testing.T) {
+	t.Parallel()
+	b := benchOn(t, devstack.RealRedis(t).URL)
+	b.enqueue("1", "2", "3", "4", "5")
+	ctx := t.Context()
+	prefix := "asynq:{critical}:"
+	keys := []string{prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease"}
+	a := takeAhead(share(dial(b.conn)), 24)
+	now := a.now()
+	a.now = func() time.Time { return now }
+	take := func() string {
+		t.Helper()
+		answer, err := redis.NewScript(`return redis.error_reply("asynq's own")`).Run(ctx, a, keys, now.Unix()+30, prefix+"t:").Text()
+		if err != nil && err != redis.Nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	content := func(id string) string { return b.redis.HGet(ctx, prefix+"t:"+id, "msg").Val() }
+	lists := func() [][]string {
+		return [][]string{b.redis.LRange(ctx, prefix+"pending", 0, -1).Val(), b.redis.LRange(ctx, prefix+"active", 0, -1).Val(),
+			b.redis.ZRange(ctx, prefix+"lease", 0, -1).Val()}
+	}
+
+	if got := take(); got == "" || got != content("1") {
+		t.Errorf("the first task is %q", got)
+	}
+	if diff := cmp.Diff([][]string{{"5", "4"}, {"3", "2", "1"}, {"1", "2", "3"}}, lists()); diff != "" {
+		t.Error("three taken, pending, active and leased (-want +got)\n", diff)
+	}
+	if err := b.redis.Set(ctx, prefix+"paused", 1, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := []string{take(), take(), take()}; !cmp.Equal(got, []string{content("2"), content("3"), ""}) {
+		t.Errorf("of a paused queue: %q", got)
+	}
+	b.redis.Del(ctx, prefix+"paused")
+	if got := take(); got != "" {
+		t.Errorf("asked again at once, and got %q", got)
+	}
+	now = now.Add(emptyFor)
+	if got := take(); got == "" || got != content("4") {
+		t.Errorf("asked again later, and got %q", got)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{{"5"}, {"4", "3", "2", "1"}, {"1", "2", "3", "4"}}, lists()); diff != "" {
+		t.Error("given back, pending, active and leased (-want +got)\n", diff)
+	}
+}
