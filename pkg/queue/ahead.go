@@ -41,9 +41,10 @@ type ahead struct {
 
 // stock is what was taken of one queue.
 type stock struct {
-	prefix string  // of all keys
-	tasks  []taken // the next one first
-	empty  time.Time
+	prefix string    // of all keys
+	tasks  []taken   // the next one first
+	at     time.Time // when they were taken
+	empty  time.Time // when there were no more
 }
 
 type taken struct{ id, content string }
@@ -51,6 +52,10 @@ type taken struct{ id, content string }
 // emptyFor is how long a queue of which we have had the last task is not asked
 // again: asynq looks into each for every single task that it wants.
 const emptyFor = taskCheckInterval / 4
+
+// keptFor is how long a task may wait here, half of asynq's lease: nobody renews
+// the lease of one that has not begun, and when it ends another worker begins.
+const keptFor = 15 * time.Second
 
 // takeAhead makes a client over s for a process that works at so many tasks.
 func takeAhead(s *shared, concurrency int) *ahead {
@@ -94,6 +99,11 @@ func (a *ahead) next(ctx context.Context, prefix string, keys []string, args []a
 		q = &stock{prefix: prefix}
 		a.queues[prefix] = q
 	}
+	if a.now().Sub(q.at) > keptFor {
+		if err := a.giveBack(ctx, q); err != nil {
+			return "", err
+		}
+	}
 	if len(q.tasks) == 0 {
 		if err := a.take(ctx, q, keys, args); err != nil {
 			return "", err
@@ -112,6 +122,7 @@ func (a *ahead) take(ctx context.Context, q *stock, keys []string, args []any) e
 	if a.now().Sub(q.empty) < emptyFor {
 		return nil
 	}
+	q.at = a.now()
 	answer, err := takeScript.Run(ctx, a.shared.UniversalClient, keys, args[0], args[1], a.most).StringSlice()
 	if err != nil {
 		return fmt.Errorf("taking tasks: %w", err)
@@ -127,26 +138,30 @@ func (a *ahead) take(ctx context.Context, q *stock, keys []string, args []any) e
 
 // Close gives back what nobody has come for.
 func (a *ahead) Close() error {
-	return errors.Join(a.giveBack(), a.shared.Close())
-}
-
-func (a *ahead) giveBack() (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
 	defer cancel()
+	var err error
 	for _, q := range a.queues {
-		if len(q.tasks) == 0 {
-			continue
-		}
-		keys, ids := []string{q.prefix + "active", q.prefix + "lease", q.prefix + "pending"}, make([]any, len(q.tasks))
-		for i, t := range q.tasks {
-			keys, ids[i] = append(keys, q.prefix+"t:"+t.id), t.id
-		}
-		if failed := giveBackScript.Run(ctx, a.shared.UniversalClient, keys, ids...).Err(); failed != nil && !errors.Is(failed, redis.Nil) {
-			err = errors.Join(err, fmt.Errorf("giving back %d tasks: %w", len(ids), failed))
-		}
-		q.tasks = nil
+		err = errors.Join(err, a.giveBack(ctx, q))
 	}
-	return err
+	return errors.Join(err, a.shared.Close())
+}
+
+// giveBack empties a stock into its queue. A task whose lease has ended is
+// somebody else's by now, and left alone.
+func (a *ahead) giveBack(ctx context.Context, q *stock) error {
+	if len(q.tasks) == 0 {
+		return nil
+	}
+	keys, ids := []string{q.prefix + "active", q.prefix + "lease", q.prefix + "pending"}, make([]any, len(q.tasks))
+	for i, t := range q.tasks {
+		keys, ids[i] = append(keys, q.prefix+"t:"+t.id), t.id
+	}
+	if err := giveBackScript.Run(ctx, a.shared.UniversalClient, keys, ids...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("giving back %d tasks: %w", len(ids), err)
+	}
+	q.tasks = nil
+	return nil
 }

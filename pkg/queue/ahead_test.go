@@ -106,10 +106,27 @@ func TestTakingAhead(t *testing.T) {
 	if got := take(); got == "" || got != content("4") {
 		t.Errorf("asked again later, and got %q", got)
 	}
+	b.enqueue("6")
+	if diff := cmp.Diff([][]string{{"6"}, {"5", "4", "3", "2", "1"}, {"1", "2", "3", "4", "5"}}, lists()); diff != "" {
+		t.Error("5 taken, pending, active and leased (-want +got)\n", diff)
+	}
+	now = now.Add(keptFor + 1)
+	b.redis.Set(ctx, prefix+"paused", 1, 0)
+	if got := take(); got != "" {
+		t.Errorf("what was kept for too long was handed out: %q", got)
+	}
+	if diff := cmp.Diff([][]string{{"6", "5"}, {"4", "3", "2", "1"}, {"1", "2", "3", "4"}}, lists()); diff != "" {
+		t.Error("given back after a while, pending, active and leased (-want +got)\n", diff)
+	}
+	b.redis.Del(ctx, prefix+"paused")
+	now = now.Add(emptyFor)
+	if got := take(); got == "" || got != content("5") {
+		t.Errorf("asked once more, and got %q", got)
+	}
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff([][]string{{"5"}, {"4", "3", "2", "1"}, {"1", "2", "3", "4"}}, lists()); diff != "" {
+	if diff := cmp.Diff([][]string{{"6"}, {"5", "4", "3", "2", "1"}, {"1", "2", "3", "4", "5"}}, lists()); diff != "" {
 		t.Error("given back, pending, active and leased (-want +got)\n", diff)
 	}
 }
