@@ -56,7 +56,7 @@ func benchCommand(p app.Process) *cobra.Command {
 				unlessAsked(c, map[string]func(){
 					"connections": func() { o.Connections = []int{1, 16, 64, 256} },
 					"rate":        func() { o.Rates = []float64{250, 500, 1000, 2000, 4000} },
-					"concurrency": func() { o.Concurrency = []int{8, 32, 128, 512} },
+					"concurrency": func() { o.Concurrency = []int{8, 64, 256, 512} },
 				})
 			}
 			if quick {
