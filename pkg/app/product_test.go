@@ -212,6 +212,11 @@ func (p *product) do(method, path, signature string, body []byte) answer {
 	if signature != "" {
 		req.Header.Set("Stripe-Signature", signature)
 	}
+	return p.send(req)
+}
+
+// send answers what came back, or why nothing did.
+func (p *product) send(req *http.Request) answer {
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return answer{body: err.Error()}

@@ -148,16 +148,7 @@ func (p *product) call(method, address, body string, headers ...string) answer {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
 	}
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return answer{body: err.Error()}
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return answer{body: err.Error()}
-	}
-	return answer{resp.StatusCode, strings.TrimSpace(string(text)), resp.Header}
+	return p.send(req)
 }
 
 // order creates an order of 25.00, and answers its id and token.

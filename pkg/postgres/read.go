@@ -47,17 +47,23 @@ func (d *DB) readEvents(ctx context.Context, attempts []event.Attempt) ([]event.
 // the last of their times.
 func among(attempts []event.Attempt) []any {
 	ids := make(pq.StringArray, len(attempts))
-	first, last := attempts[0].OccurredAt, attempts[0].OccurredAt
 	for i, a := range attempts {
 		ids[i] = a.ID
-		if a.OccurredAt.Before(first) {
-			first = a.OccurredAt
-		}
-		if a.OccurredAt.After(last) {
-			last = a.OccurredAt
-		}
 	}
-	return []any{ids, first.Unix(), last.Unix()}
+	first, last := span(attempts)
+	return []any{ids, first, last}
+}
+
+// span is the first and the last time of events, in unix seconds.
+func span(attempts []event.Attempt) (first, last int64) {
+	for i, a := range attempts {
+		at := a.OccurredAt.Unix()
+		if i == 0 {
+			first, last = at, at
+		}
+		first, last = min(first, at), max(last, at)
+	}
+	return first, last
 }
 
 // storedRow is a verified event as queries answer it.

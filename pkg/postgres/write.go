@@ -43,11 +43,8 @@ func write(ctx context.Context, on runner, c order.Changes, e ends) error {
 	}
 	args := append(linkColumns(c.Links), payments...)
 	args = append(append(args, orderColumns(c.Orders)...), transitionColumns(c.Transitions)...)
-	found := []any{pq.StringArray{}, 0, 0}
-	if len(e.ids) > 0 {
-		found = among(e.attempts)
-	}
-	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, found[1], found[2])
+	first, last := span(e.attempts)
+	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last)
 	return on.exec(ctx, "settle_write", args...)
 }
 

@@ -53,9 +53,12 @@ type taken struct{ id, content string }
 // again: asynq looks into each for every single task that it wants.
 const emptyFor = taskCheckInterval / 4
 
-// keptFor is how long a task may wait here, half of asynq's lease: nobody renews
-// the lease of one that has not begun, and when it ends another worker begins.
-const keptFor = 15 * time.Second
+// Nobody renews the lease of a task that has not begun, and when it has ended
+// another worker may begin: a task waits here for half of that time at most.
+const (
+	lease   = 30 * time.Second // asynq's
+	keptFor = lease / 2
+)
 
 // takeAhead makes a client over s for a process that works at so many tasks.
 func takeAhead(s *shared, concurrency int) *ahead {
@@ -149,9 +152,12 @@ func (a *ahead) Close() error {
 	return errors.Join(err, a.shared.Close())
 }
 
-// giveBack empties a stock into its queue. A task whose lease has ended is
-// somebody else's by now, and left alone.
+// giveBack empties a stock into its queue. Tasks whose lease has ended may be
+// another worker's by now, and are forgotten.
 func (a *ahead) giveBack(ctx context.Context, q *stock) error {
+	if a.now().Sub(q.at) >= lease {
+		q.tasks = nil
+	}
 	if len(q.tasks) == 0 {
 		return nil
 	}
