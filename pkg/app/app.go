@@ -172,10 +172,24 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		health.Check{Name: "redis", Needed: true, Run: tasks.Ping},
 	)
 	return withPrivate(ctx, cfg, private{metrics, checks, db}, log, func(ctx context.Context) error {
+		warm(ctx, ledger, log)
 		log.Info("working", "concurrency", cfg.Concurrency)
 		return work(ctx, tasks, queue.FleetConfig{Concurrency: cfg.Concurrency, Log: log}, processor, crew)
 	})
 }
+
+// warm readies the ledger for its first batch. A worker whose database doesn't
+// let it begins all the same: its first batches then take longer, or wait.
+func warm(ctx context.Context, ledger *postgres.DB, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, warmWithin)
+	defer cancel()
+	if err := ledger.Warm(ctx); err != nil {
+		log.Warn("not warmed", "error", err)
+	}
+}
+
+// warmWithin is many times what it takes where the database answers.
+const warmWithin = 3 * time.Second
 
 // recoverInterval is how often a recoverer looks.
 func recoverInterval(cfg Config) time.Duration { return min(10*time.Second, cfg.RecoverAfter) }
