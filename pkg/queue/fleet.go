@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -106,8 +105,8 @@ func (q *Queue) warnOfEviction(ctx context.Context, log *slog.Logger) {
 // attemptOf reads a task. Its time may be missing: then the event is looked up
 // by its id alone.
 func attemptOf(ctx context.Context, task *asynq.Task) (event.Attempt, error) {
-	var p payload
-	if err := json.Unmarshal(task.Payload(), &p); err != nil || p.ID == "" {
+	p, err := readPayload(task.Payload())
+	if err != nil || p.ID == "" {
 		return event.Attempt{}, event.Permanent(errors.New("the task's payload is not a reference to an event"))
 	}
 	ref := event.Ref{ID: p.ID, Trace: p.Trace}

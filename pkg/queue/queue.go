@@ -88,19 +88,6 @@ func (q *Queue) Ping(ctx context.Context) error {
 	return nil
 }
 
-// payload is a task's content: a reference and no more, so that what Redis
-// holds is small and never out of date.
-//
-// Workers of several versions meet while one is being deployed. A reader takes
-// no offence at fields that it doesn't know, and does without all but the id;
-// a change that an older worker must not miss is a new task type, which it
-// leaves to newer ones.
-type payload struct {
-	ID         string `json:"id"`
-	OccurredAt *int64 `json:"occurredAt,omitempty"` // unix seconds, names the event's partition
-	Trace      string `json:"trace,omitempty"`      // the trace that the work belongs to
-}
-
 // Enqueue makes the event's task, whose id is the event's: one that is there
 // already is no error, and no second one.
 func (q *Queue) Enqueue(ctx context.Context, ref event.Ref, eventType string) error {

@@ -67,7 +67,7 @@ type Processor struct {
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	tracer   *telemetry.Tracer
-	reader   *batch.Batcher[event.Attempt, event.Stored]
+	reader   *batch.Batcher[event.Attempt, contributed]
 	applier  *batch.Batcher[order.Work, order.Result]
 	closing  chan struct{} // ends a rest
 	once     sync.Once
@@ -78,7 +78,7 @@ type Processor struct {
 func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
 	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
-	p.reader = batch.New(batch.Config[event.Attempt, event.Stored]{Work: p.read, Split: split, MaxItems: maxBatch})
+	p.reader = batch.New(batch.Config[event.Attempt, contributed]{Work: p.read, Split: split, MaxItems: maxBatch})
 	p.applier = batch.New(batch.Config[order.Work, order.Result]{Work: p.settle, Split: split, MaxItems: maxBatch})
 	return p
 }
@@ -161,9 +161,8 @@ func (p *Processor) measure(a event.Attempt, r order.Result) {
 	}
 }
 
-// work reads the event together with others, decodes it on its own, and settles
-// it together with others: while one batch is in its transaction, the next one
-// is decoded.
+// work reads the event together with others, and settles it together with
+// others: while one batch is in its transaction, the next one is decoded.
 func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, error) {
 	reading, span := p.tracer.Start(ctx, "read event", "")
 	e, err := p.reader.Do(reading, a)
@@ -172,14 +171,13 @@ func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, er
 		return order.Result{}, err
 	}
 	a.Ref = e.Ref // a task of another version may know the id only
-	if p.follower != nil && p.follower.thin(e.Type) {
-		return p.follow(ctx, a, e)
+	if e.thin {
+		return p.follow(ctx, a, e.Stored)
 	}
-	c, err := p.decode.Read(e)
 	settling, span := p.tracer.Start(ctx, "commit order", "")
-	r, fault := p.applier.Do(settling, order.Work{Attempt: a, Entry: order.NewEntry(e, c), Err: err})
-	span.End(fault)
-	return r, fault
+	r, err := p.applier.Do(settling, order.Work{Attempt: a, Entry: e.entry, Err: e.err})
+	span.End(err)
+	return r, err
 }
 
 // follow settles a thin event. What can't be mended, or not within the event's
@@ -211,10 +209,30 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 	return event.Permanent(err)
 }
 
-func (p *Processor) read(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error) {
+// contributed is a stored event with what it contributes to an order.
+type contributed struct {
+	event.Stored
+	thin  bool // has to be followed first, and contributes nothing itself
+	entry order.Entry
+	err   error // of decoding it
+}
+
+// read decodes as well: of the goroutines that could, this is the only one that
+// lives on, with a stack that has grown to what decoding needs.
+func (p *Processor) read(ctx context.Context, attempts []event.Attempt) ([]contributed, error) {
 	events, err := p.ledger.ReadEvents(ctx, attempts)
 	p.restAfter(ctx, err)
-	return events, err
+	read := make([]contributed, len(events))
+	for i, e := range events {
+		read[i].Stored, read[i].thin = e, p.follower != nil && p.follower.thin(e.Type)
+		if e.ID == "" || read[i].thin {
+			continue
+		}
+		c, err := p.decode.Read(e)
+		read[i].entry, read[i].err = order.NewEntry(e, c), err
+		read[i].Payload = nil // a batch that waits for its transaction needs no bodies
+	}
+	return read, err
 }
 
 // settle is one transaction. An event that makes it panic is that event's
