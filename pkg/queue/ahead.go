@@ -5,7 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,18 +25,24 @@ var (
 
 // ahead is a client that takes tasks several at a time, and hands them to asynq
 // one at a time, as it asks for them: one round trip per task, and one more for
-// each queue that is empty, would cost more than all else that asynq does.
+// each queue that is empty, would cost more than all else that asynq does. While
+// there is nothing to do it waits for the bell, so that a task is begun at once
+// and an idle worker leaves Redis alone.
 //
 // A task that was taken is active to everybody, with a lease like any other. Of
 // those that asynq doesn't come to ask for, Close gives back what it can, and
 // the end of their lease the rest.
 type ahead struct {
 	*shared
-	most int              // tasks of a queue that are taken at once
-	now  func() time.Time // the tests' own
+	most      int           // tasks of a queue that are taken at once
+	listenFor time.Duration // both are the tests' own, there
+	now       func() time.Time
 
 	mu     sync.Mutex // held while asking: whoever comes meanwhile wants what that brings
-	queues map[string]*stock
+	stocks []*stock
+	looked time.Time // when Redis was last asked
+	idle   bool      // it had nothing then, in any queue
+	told   int       // how often in a row asynq has heard that a queue is empty
 }
 
 // stock is what was taken of one queue.
@@ -44,14 +50,13 @@ type stock struct {
 	prefix string    // of all keys
 	tasks  []taken   // the next one first
 	at     time.Time // when they were taken
-	empty  time.Time // when there were no more
 }
 
 type taken struct{ id, content string }
 
-// emptyFor is how long a queue of which we have had the last task is not asked
-// again: asynq looks into each for every single task that it wants.
-const emptyFor = taskCheckInterval / 4
+// restOf is how long Redis is not asked again: asynq looks into each queue for
+// every single task that it wants, and what comes meanwhile is taken together.
+const restOf = 4 * time.Millisecond
 
 // Nobody renews the lease of a task that has not begun, and when it has ended
 // another worker may begin: a task waits here for half of that time at most.
@@ -63,17 +68,21 @@ const (
 // takeAhead makes a client over s for a process that works at so many tasks.
 func takeAhead(s *shared, concurrency int) *ahead {
 	// An eighth: another process may have nothing to do.
-	return &ahead{shared: s, most: max(1, concurrency/8), now: time.Now, queues: map[string]*stock{}}
+	a := &ahead{shared: s, most: max(1, concurrency/8), listenFor: listenFor, now: time.Now}
+	for name := range weights {
+		a.stocks = append(a.stocks, &stock{prefix: "asynq:{" + name + "}:"})
+	}
+	return a
 }
 
 // EvalSha answers the script by which asynq takes a task; others run as they are.
 func (a *ahead) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	prefix, ok := takesTask(keys, args)
-	if !ok {
+	q := a.asked(keys, args)
+	if q == nil {
 		return a.shared.EvalSha(ctx, sha, keys, args...)
 	}
 	cmd := redis.NewCmd(ctx)
-	switch content, err := a.next(ctx, prefix, keys, args); {
+	switch content, err := a.next(ctx, q, args[0]); {
 	case err != nil:
 		cmd.SetErr(err)
 	case content == "":
@@ -84,59 +93,90 @@ func (a *ahead) EvalSha(ctx context.Context, sha string, keys []string, args ...
 	return cmd
 }
 
-// takesTask tells by its keys the script that takes a task, and of which queue.
-func takesTask(keys []string, args []any) (prefix string, ok bool) {
-	if len(keys) != 4 || len(args) != 2 {
-		return "", false
+// asked tells by its keys the script that takes a task, and of which queue; nil
+// for other scripts.
+func (a *ahead) asked(keys []string, args []any) *stock {
+	if len(args) != 2 {
+		return nil
 	}
-	prefix, ok = strings.CutSuffix(keys[0], "pending")
-	return prefix, ok && keys[1] == prefix+"paused" && keys[2] == prefix+"active" && keys[3] == prefix+"lease"
+	for _, q := range a.stocks {
+		if slices.Equal(keys, q.keys()) {
+			return q
+		}
+	}
+	return nil
+}
+
+// keys are those of the script that takes tasks.
+func (q *stock) keys() []string {
+	return []string{q.prefix + "pending", q.prefix + "paused", q.prefix + "active", q.prefix + "lease"}
 }
 
 // next is the next task's content, empty if there is none.
-func (a *ahead) next(ctx context.Context, prefix string, keys []string, args []any) (string, error) {
+func (a *ahead) next(ctx context.Context, q *stock, leaseEnd any) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	q := a.queues[prefix]
-	if q == nil {
-		q = &stock{prefix: prefix}
-		a.queues[prefix] = q
-	}
 	if a.now().Sub(q.at) > keptFor {
 		if err := a.giveBack(ctx, q); err != nil {
 			return "", err
 		}
 	}
 	if len(q.tasks) == 0 {
-		if err := a.take(ctx, q, keys, args); err != nil {
+		if err := a.look(ctx, leaseEnd); err != nil {
 			return "", err
 		}
 	}
 	if len(q.tasks) == 0 {
+		a.told++
 		return "", nil
 	}
 	next := q.tasks[0]
-	q.tasks = q.tasks[1:]
+	q.tasks, a.told = q.tasks[1:], 0
 	return next.content, nil
 }
 
-// take fills a queue's stock, unless that was in vain a moment ago.
-func (a *ahead) take(ctx context.Context, q *stock, keys []string, args []any) error {
-	if a.now().Sub(q.empty) < emptyFor {
+// look fills the stocks that are empty, in one round trip. When asynq has heard
+// of every queue that it is empty, it may wait here: for the bell, if there was
+// nothing the last time either.
+func (a *ahead) look(ctx context.Context, leaseEnd any) error {
+	rest := restOf - a.now().Sub(a.looked)
+	switch allEmpty := a.told >= len(a.stocks); {
+	case allEmpty && a.idle:
+		a.shared.listen(ctx, a.listenFor)
+	case allEmpty:
+		pause(ctx, rest)
+	case rest > 0:
 		return nil
 	}
-	q.at = a.now()
-	answer, err := takeScript.Run(ctx, a.shared.UniversalClient, keys, args[0], args[1], a.most).StringSlice()
-	if err != nil {
-		return fmt.Errorf("taking tasks: %w", err)
+	a.looked, a.told = a.now(), 0
+	asked := make(map[*stock]*redis.Cmd, len(a.stocks))
+	pipe := a.shared.UniversalClient.Pipeline()
+	for _, q := range a.stocks {
+		if len(q.tasks) == 0 {
+			asked[q] = takeScript.EvalSha(ctx, pipe, q.keys(), leaseEnd, q.prefix+"t:", a.most)
+		}
 	}
-	for i := 0; i+1 < len(answer); i += 2 {
-		q.tasks = append(q.tasks, taken{answer[i], answer[i+1]})
+	_, _ = pipe.Exec(ctx) // the first command's error, which that command has
+	full, err := false, error(nil)
+	for q, cmd := range asked {
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			cmd = takeScript.Eval(ctx, a.shared.UniversalClient, q.keys(), leaseEnd, q.prefix+"t:", a.most)
+		}
+		answer, takeErr := cmd.StringSlice()
+		if takeErr != nil {
+			err = errors.Join(err, fmt.Errorf("taking tasks: %w", takeErr))
+		}
+		for i := 0; i+1 < len(answer); i += 2 {
+			q.tasks = append(q.tasks, taken{answer[i], answer[i+1]})
+		}
+		q.at = a.looked
+		full = full || len(q.tasks) == a.most
 	}
-	if len(q.tasks) < a.most {
-		q.empty = a.now()
+	a.idle = err == nil && !slices.ContainsFunc(a.stocks, func(q *stock) bool { return len(q.tasks) > 0 })
+	if full { // there may be more than one worker's share
+		a.shared.ring(ctx)
 	}
-	return nil
+	return err
 }
 
 // Close gives back what nobody has come for.
@@ -146,7 +186,7 @@ func (a *ahead) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
 	defer cancel()
 	var err error
-	for _, q := range a.queues {
+	for _, q := range a.stocks {
 		err = errors.Join(err, a.giveBack(ctx, q))
 	}
 	return errors.Join(err, a.shared.Close())
@@ -169,5 +209,6 @@ func (a *ahead) giveBack(ctx context.Context, q *stock) error {
 		return fmt.Errorf("giving back %d tasks: %w", len(ids), err)
 	}
 	q.tasks = nil
+	a.shared.ring(ctx)
 	return nil
 }

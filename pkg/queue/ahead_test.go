@@ -103,7 +103,7 @@ func TestTakingAhead(t *testing.T) {
 	if got := take(); got != "" {
 		t.Errorf("asked again at once, and got %q", got)
 	}
-	now = now.Add(emptyFor)
+	now = now.Add(restOf)
 	if got := take(); got == "" || got != content("4") {
 		t.Errorf("asked again later, and got %q", got)
 	}
@@ -120,16 +120,16 @@ func TestTakingAhead(t *testing.T) {
 		t.Error("given back after a while, pending, active and leased (-want +got)\n", diff)
 	}
 	b.redis.Del(ctx, prefix+"paused")
-	now = now.Add(emptyFor)
+	now = now.Add(restOf)
 	if got := take(); got == "" || got != content("5") {
 		t.Errorf("asked once more, and got %q", got)
 	}
-	now = now.Add(emptyFor)
+	now = now.Add(restOf)
 	if got := take(); got == "" || got != content("6") {
 		t.Errorf("the last is %q", got)
 	}
 	b.enqueue("7", "8")
-	now = now.Add(emptyFor)
+	now = now.Add(restOf)
 	if got := take(); got == "" || got != content("7") {
 		t.Errorf("of those that came later %q", got)
 	}

@@ -26,9 +26,10 @@ type FleetConfig struct {
 	delay asynq.RetryDelayFunc // default retryDelay
 }
 
-// taskCheckInterval is how long an idle worker sleeps. asynq's default of a
-// second would be most of the time between paying and seeing PAID.
-const taskCheckInterval = 5 * time.Millisecond
+// taskCheckInterval is about how long asynq sleeps when it has heard that every
+// queue is empty. Then it asks again, and waits for the bell instead: asynq's
+// default of a second would be most of the time between paying and seeing PAID.
+const taskCheckInterval = 200 * time.Microsecond
 
 // errStranger is of a task that another version of this program has made.
 var errStranger = event.Unavailable(errors.New("this worker does not know tasks of this type, a newer one will"))

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -58,6 +59,15 @@ func (s *shared) EvalSha(ctx context.Context, sha string, keys []string, args ..
 	return cmd
 }
 
+// Eval is how a script is run that Redis doesn't know yet.
+func (s *shared) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	cmd := s.UniversalClient.Eval(ctx, text, keys, args...)
+	if (script{keys: keys}).fills() {
+		s.ring(ctx)
+	}
+	return cmd
+}
+
 // ofTask reports whether one of the keys is a task's.
 func ofTask(keys []string) bool {
 	for _, key := range keys {
@@ -68,16 +78,21 @@ func ofTask(keys []string) bool {
 	return false
 }
 
-// run sends scripts and reads their answers. Each has its own error.
+// run sends scripts and reads their answers, and rings if they have brought
+// tasks. Each has its own error.
 func (s *shared) run(ctx context.Context, scripts []script) ([]*redis.Cmd, error) {
 	cmds := make([]*redis.Cmd, len(scripts))
-	if len(scripts) == 1 {
+	rings := slices.ContainsFunc(scripts, script.fills)
+	if len(scripts) == 1 && !rings {
 		cmds[0] = s.UniversalClient.EvalSha(ctx, scripts[0].sha, scripts[0].keys, scripts[0].args...)
 		return cmds, nil
 	}
 	pipe := s.UniversalClient.Pipeline()
 	for i, e := range scripts {
 		cmds[i] = pipe.EvalSha(ctx, e.sha, e.keys, e.args...)
+	}
+	if rings {
+		addRing(ctx, pipe)
 	}
 	_, _ = pipe.Exec(ctx) // the first command's error, which that command has
 	return cmds, nil
