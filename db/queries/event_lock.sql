@@ -1,5 +1,5 @@
--- The events of a batch, locked in a fixed order so that two workers with the
--- same events can't deadlock. The status is looked at by who asks: named here,
+-- Events that somebody else may have finished, or that wait, locked in a fixed
+-- order so that two workers with the same events can't deadlock. The status is looked at by who asks: named here,
 -- the planner goes through the index of everything that is unfinished, for each
 -- batch of a backlog. $2 and $3 are the batch's first and last time: known when
 -- the statement starts, they leave one or two partitions of it.

@@ -133,7 +133,7 @@ func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, fa
 			return order.ErrBusy
 		}
 		o := orders[0]
-		if err := write(ctx, s.on, order.Recompute(o, facts, by.Action), ends{}); err != nil {
+		if _, err := write(ctx, s.on, order.Recompute(o, facts, by.Action), ends{}); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, o.RestaurantID, o.ID, "recomputed from its events")

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -11,23 +13,38 @@ import (
 	"tillhook/pkg/order"
 )
 
-// Settle works a batch of events off in one transaction: it locks them and the
-// orders that they lead to, folds, and writes the new states, the transitions
-// and the events' own end together. It answers one result per attempt.
+// errOvertaken says that an event of a batch was worked off by somebody else
+// meanwhile, or taken away.
+var errOvertaken = errors.New("somebody else has finished an event of the batch")
+
+// Settle works a batch of events off in one transaction: it locks the orders
+// that they lead to, folds, and writes the new states, the transitions and the
+// events' own end together. It answers one result per attempt.
 //
 // An attempt whose event was worked off before answers the zero Result. An
 // error is the whole batch's, and nothing of it is written then.
+//
+// Two workers hardly ever have the same event, so that it isn't locked first,
+// which would be one more round trip. If fewer come to their end than were to,
+// all is undone, and done again with locks, which tell whose events they are.
 func (d *DB) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
-	var results []order.Result
-	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
-		b := &settlement{on: runner{d, tx}, work: work, results: make([]order.Result, len(work))}
-		results = b.results
-		return b.run(ctx)
-	})
+	results, err := d.settle(ctx, work, false)
+	if errors.Is(err, errOvertaken) {
+		results, err = d.settle(ctx, work, true)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("settling %d events: %w", len(work), d.fault(ctx, err))
 	}
 	return results, nil
+}
+
+func (d *DB) settle(ctx context.Context, work []order.Work, locked bool) ([]order.Result, error) {
+	s := settlement{work: work, results: make([]order.Result, len(work)), ours: make([]bool, len(work)), locked: locked}
+	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
+		s.on = runner{d, tx}
+		return s.run(ctx)
+	})
+	return s.results, err
 }
 
 // inTx runs f in one transaction.
@@ -50,17 +67,20 @@ func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 
 // settlement is one batch on its way through one transaction.
 type settlement struct {
-	on       runner
-	work     []order.Work
-	results  []order.Result
-	at       []int         // entries[i] is of work[at[i]]
-	entries  []order.Entry // those that could be read
-	finished []bool        // per event: locked here, so ours to finish
-	looking  bool          // nothing will be written
+	on      runner
+	work    []order.Work
+	results []order.Result
+	at      []int         // entries[i] is of work[at[i]]
+	entries []order.Entry // those that could be read
+	ours    []bool        // per event: to be finished here
+	locked  bool          // the events are locked first
+	looking bool          // nothing will be written
 }
 
 func (s *settlement) run(ctx context.Context) error {
-	if err := s.lockEvents(ctx); err != nil {
+	if !s.locked {
+		s.takeAll()
+	} else if err := s.lockEvents(ctx); err != nil {
 		return fmt.Errorf("locking the events: %w", err)
 	}
 	book, err := s.openBook(ctx)
@@ -77,10 +97,44 @@ func (s *settlement) run(ctx context.Context) error {
 	for i, r := range settled {
 		s.results[s.at[i]] = r
 	}
-	if err := write(ctx, s.on, book.Changes(), s.ends()); err != nil {
+	ends, waiting := s.ends()
+	ended, err := write(ctx, s.on, book.Changes(), ends)
+	if err != nil {
 		return fmt.Errorf("writing the orders and the events' ends: %w", err)
 	}
+	if s.locked {
+		return nil
+	}
+	unfinished, err := s.lock(ctx, waiting)
+	if err != nil {
+		return fmt.Errorf("locking the events that wait: %w", err)
+	}
+	if ended+len(unfinished) < len(s.work) {
+		return errOvertaken
+	}
 	return nil
+}
+
+// takeAll takes the events in the order in which they came, as lockEvents does.
+func (s *settlement) takeAll() {
+	all := make([]int, len(s.work))
+	for i := range all {
+		all[i] = i
+	}
+	slices.SortFunc(all, func(a, b int) int { return cmp.Compare(s.work[a].ID, s.work[b].ID) })
+	for _, i := range all {
+		s.take(i)
+	}
+}
+
+// take makes an event ours to finish, with what it contributes if it could be read.
+func (s *settlement) take(i int) {
+	s.ours[i] = true
+	if err := s.work[i].Err; err != nil {
+		s.results[i].Err = err
+		return
+	}
+	s.at, s.entries = append(s.at, i), append(s.entries, s.work[i].Entry)
 }
 
 func (s *settlement) lockEvents(ctx context.Context) error {
@@ -89,41 +143,47 @@ func (s *settlement) lockEvents(ctx context.Context) error {
 	for i, w := range s.work {
 		attempts[i], index[w.ID] = w.Attempt, i
 	}
+	unfinished, err := s.lock(ctx, attempts)
+	for _, id := range unfinished {
+		s.take(index[id])
+	}
+	return err
+}
+
+// lock locks events, and answers the ids of those that are not finished.
+func (s *settlement) lock(ctx context.Context, attempts []event.Attempt) (unfinished []string, err error) {
+	if len(attempts) == 0 {
+		return nil, nil
+	}
 	var rows []struct {
 		ID     string       `db:"id"`
 		Status event.Status `db:"status"`
 	}
 	if err := s.on.list(ctx, &rows, "event_lock", among(attempts)...); err != nil {
-		return err
+		return nil, err
 	}
-	s.finished = make([]bool, len(s.work))
 	for _, r := range rows {
-		if r.Status != event.Processing {
-			continue
+		if r.Status == event.Processing {
+			unfinished = append(unfinished, r.ID)
 		}
-		i := index[r.ID]
-		s.finished[i] = true
-		if err := s.work[i].Err; err != nil {
-			s.results[i].Err = err
-			continue
-		}
-		s.at, s.entries = append(s.at, i), append(s.entries, s.work[i].Entry)
 	}
-	return nil
+	return unfinished, nil
 }
 
 // ends are the events that have an end. What waits for its payment stays as it
 // is, until its last attempt; what a service's fault kept from its end stays
 // even then.
-func (s *settlement) ends() (e ends) {
+func (s *settlement) ends() (e ends, waiting []event.Attempt) {
 	for i, w := range s.work {
-		r := s.results[i]
-		if !s.finished[i] || r.Err != nil && !event.IsPermanent(r.Err) && (!w.Last || event.IsUnavailable(r.Err)) {
-			continue
+		switch r := s.results[i]; {
+		case !s.ours[i]:
+		case r.Err != nil && !event.IsPermanent(r.Err) && (!w.Last || event.IsUnavailable(r.Err)):
+			waiting = append(waiting, w.Attempt)
+		default:
+			e.add(w.Attempt, r)
 		}
-		e.add(w.Attempt, r)
 	}
-	return e
+	return e, waiting
 }
 
 // FailEvent ends an event that is still PROCESSING as FAILED: for an error
@@ -143,5 +203,6 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 func finishEvent(ctx context.Context, on runner, a event.Attempt, r order.Result) error {
 	var e ends
 	e.add(a, r)
-	return write(ctx, on, order.Changes{}, e)
+	_, err := write(ctx, on, order.Changes{}, e)
+	return err
 }

@@ -209,6 +209,47 @@ func TestAnUnreadableEventCostsItsNeighboursNothing(t *testing.T) {
 	}
 }
 
+// An event of a batch that somebody else finishes after it was read costs the
+// others nothing: what can be placed acts once, what can't waits.
+func TestABatchIsOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, more := range []bool{false, true} {
+		w := newWorld(t)
+		stranger := order.Contribution{Facts: order.Facts{Intent: "pi_2", Charges: []string{"ch_2"}, Evidence: []order.Money{paid}}}
+		first, second, third := w.event("1", "r", linked), w.event("2", "r", charge), w.event("3", "r", stranger)
+		batch := []event.Attempt{first, third}
+		want := []string{" ", " unknown", "COMPLETED applied 1", "PROCESSING 0"}
+		if more {
+			batch = append(batch, second)
+			want = append(want, "COMPLETED applied 1")
+		}
+		stale := w.work(batch)
+		w.settle(first)
+		results, err := w.Settle(context.Background(), stale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range results[:2] {
+			said := string(r.Outcome) + " "
+			if errors.Is(r.Err, order.ErrUnknownPayment) {
+				said += "unknown"
+			}
+			got = append(got, said)
+		}
+		for _, a := range batch {
+			got = append(got, w.eventState(a))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("of %d events (-want +got)\n%s", len(batch), diff)
+		}
+		states := []any{w.states(), get[int](t, w.DB, `SELECT count(*) FROM "OrderTransition"`)}
+		if diff := cmp.Diff([]any{"PAID COMPLETED pi_1", 1}, states); diff != "" {
+			t.Errorf("of %d events (-want +got)\n%s", len(batch), diff)
+		}
+	}
+}
+
 // The same events in many transactions at once: each acts once.
 func TestSettleInManyTransactionsAtOnce(t *testing.T) {
 	t.Parallel()

@@ -31,21 +31,22 @@ func (e *ends) add(a event.Attempt, r order.Result) {
 	e.orders = append(e.orders, r.OrderID)
 }
 
-// write writes all that a batch changes. One statement instead of six: what it
-// costs to send and to plan one is most of a small batch.
-func write(ctx context.Context, on runner, c order.Changes, e ends) error {
+// write writes all that a batch changes, and answers how many events came to
+// their end: the others were finished before. One statement instead of six: what
+// it costs to send and to plan one is most of a small batch.
+func write(ctx context.Context, on runner, c order.Changes, e ends) (ended int, err error) {
 	if len(c.Payments)+len(e.ids) == 0 {
-		return nil
+		return 0, nil
 	}
 	payments, err := paymentColumns(c.Payments)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	args := append(linkColumns(c.Links), payments...)
 	args = append(append(args, orderColumns(c.Orders)...), transitionColumns(c.Transitions)...)
 	first, last := span(e.attempts)
 	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last)
-	return on.exec(ctx, "settle_write", args...)
+	return on.change(ctx, "settle_write", args...)
 }
 
 // linkColumns are in a fixed order, so that two batches that meet here wait for
