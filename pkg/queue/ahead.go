@@ -34,9 +34,9 @@ var (
 // the end of their lease the rest.
 type ahead struct {
 	*shared
-	most      int           // tasks of a queue that are taken at once
-	listenFor time.Duration // both are the tests' own, there
-	now       func() time.Time
+	most      int              // tasks of a queue that are taken at once
+	listenFor time.Duration    // a test waits longer
+	now       func() time.Time // a test has its own
 
 	mu     sync.Mutex // held while asking: whoever comes meanwhile wants what that brings
 	stocks []*stock
