@@ -29,6 +29,8 @@ type Options struct {
 	Stored      int           // finished events to be stored before, beside an empty table
 	Concurrency []int         // of the product's worker
 
+	Only []string // measure only what has one of these in its name; none means everything
+
 	Strict bool // a delivery that fails is an error, and not only counted
 
 	// URL is an endpoint that runs elsewhere, and Secret its signing secret:
@@ -90,7 +92,11 @@ func Run(ctx context.Context, p app.Process, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.measure(ctx, b.steps(s)); err != nil {
+	steps, err := only(b.steps(s), o.Only)
+	if err != nil {
+		return err
+	}
+	if err := b.measure(ctx, steps); err != nil {
 		return err
 	}
 	if err := b.profile(ctx, s); err != nil {

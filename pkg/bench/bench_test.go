@@ -124,6 +124,43 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+// What wasn't asked for is neither measured nor judged; to ask for what there isn't
+// is an error that says what there is.
+func TestOnlyWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	o := quick(t)
+	o.Stored, o.Report, o.Profiles, o.Only = 0, "", "", []string{"tillhook, open"}
+	if out, err := run(t, t.Context(), o); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(o.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r bench.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range r.Figures {
+		got = append(got, f.Kind.String())
+	}
+	for _, target := range r.Targets {
+		got = append(got, target.Name)
+	}
+	want := []string{
+		"tillhook, open loop, 1000/s", "POST to committed order at 1000/s, p50", "POST to committed order at 1000/s, p99",
+		"memory of ingest at its highest", "memory of worker at its highest",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+	o.Only = []string{"opened"}
+	if _, err := run(t, t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "no measurement has opened in its name; there are:\n  verify-only, closed loop") {
+		t.Error(err)
+	}
+}
+
 // Ctrl-C in the middle leaves no process behind.
 func TestStoppedBeforeTheEnd(t *testing.T) {
 	t.Parallel()

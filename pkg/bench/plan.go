@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -146,6 +147,23 @@ func (b *bench) steps(s stage) (steps []step) {
 		both(Kind{Measure: Open, Rate: rate, Connections: openConnections})
 	}
 	return steps
+}
+
+// only are the steps that were asked for by a part of their name.
+func only(steps []step, parts []string) ([]step, error) {
+	if len(parts) == 0 {
+		return steps, nil
+	}
+	var names []string
+	wanted := slices.DeleteFunc(slices.Clone(steps), func(s step) bool {
+		name := s.kind.String()
+		names = append(names, name)
+		return !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })
+	})
+	if len(wanted) == 0 {
+		return nil, fmt.Errorf("no measurement has %s in its name; there are:\n  %s", strings.Join(parts, " or "), strings.Join(names, "\n  "))
+	}
+	return wanted, nil
 }
 
 func (k Kind) String() string {

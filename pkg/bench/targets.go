@@ -87,7 +87,9 @@ func (r *Result) judgeOpen(k Kind, judge func(string, Spread, bool, float64, str
 	for i := range min(len(ours), len(commits)) {
 		above = append(above, ours[i]-commits[i])
 	}
-	judge("p50 at 1000/s above an empty commit's", spreadOf(above), true, 1, "ms")
+	if len(above) > 0 {
+		judge("p50 at 1000/s above an empty commit's", spreadOf(above), true, 1, "ms")
+	}
 	judge("POST to committed order at 1000/s, p50", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P50 })), true, 5, "ms")
 	judge("POST to committed order at 1000/s, p99", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P99 })), true, 20, "ms")
 }

@@ -36,6 +36,7 @@ const benchExamples = `  go run ./cmd/dev bench                      everything,
   go run ./cmd/dev bench --quick              only whether all is stored and paid
   go run ./cmd/dev bench --connections 1,16,64,256 --rate 500,1000,2000
   go run ./cmd/dev bench --report bench.html  the same, and more, as a page with plots
+  go run ./cmd/dev bench --only 'open loop'   one kind of measurement, in seconds
   go run ./cmd/dev bench --stored 5000000     beside an empty table, one with history
   go run ./cmd/dev bench --pprof profiles     CPU profiles of ingest and worker
   go run ./cmd/dev bench --url http://host:3000/api/v1/webhooks/stripe/slug --secret whsec_…`
@@ -76,6 +77,7 @@ func benchCommand(p app.Process) *cobra.Command {
 	flags.IntSliceVar(&o.Connections, "connections", []int{64, 256}, "closed loops: connections that send as fast as they are answered")
 	flags.Float64SliceVar(&o.Rates, "rate", []float64{1000}, "open loops: deliveries a second, answered or not")
 	flags.IntSliceVar(&o.Concurrency, "concurrency", []int{256}, "WORKER_CONCURRENCY of the product's worker")
+	flags.StringArrayVar(&o.Only, "only", nil, "measure only what has this in its name, as the progress shows it; may be given again")
 	flags.IntVar(&o.Rounds, "rounds", 3, "how often everything is measured, in turns")
 	flags.DurationVar(&o.Lasting, "lasting", 3*time.Second, "how long one measurement takes")
 	flags.IntVar(&o.Drain, "drain", 10_000, "events that a worker works off")
