@@ -49,7 +49,7 @@ func Ingest(ctx context.Context, p Process) error {
 // RunIngest runs the receiver on a listener, which it closes.
 func RunIngest(ctx context.Context, cfg Config, log *slog.Logger, metrics *telemetry.Metrics, l net.Listener) error {
 	log = log.With("service", "ingest")
-	db, err := openBatches(cfg, "ingest")
+	db, err := openBatches(cfg, "ingest", 0)
 	if err != nil {
 		return errors.Join(fmt.Errorf("DATABASE_URL: %w", err), l.Close())
 	}
@@ -121,7 +121,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	ledger, err := openBatches(cfg, "worker ledger")
+	ledger, err := openBatches(cfg, "worker ledger", ledgerPatience)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -201,7 +201,7 @@ func work(ctx context.Context, tasks *queue.Queue, fleet queue.FleetConfig, p *w
 	for _, run := range crew {
 		running.Go(func() { run(roles) })
 	}
-	// The applier outlives ctx: tasks under way still need it.
+	// The processor outlives ctx: tasks under way still need it.
 	running.Go(func() { p.Run(context.WithoutCancel(ctx)) })
 	err := tasks.Work(ctx, fleet, p.Process)
 	stop()
@@ -214,9 +214,15 @@ func openPostgres(cfg Config, name string) (*postgres.DB, error) {
 	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name})
 }
 
-// openBatches is openPostgres for what is written and read by keys only.
-func openBatches(cfg Config, name string) (*postgres.DB, error) {
-	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name, Batches: true})
+// openBatches is openPostgres for what is written and read by keys only, and that
+// waits so long for a lock (0: the default).
+func openBatches(cfg Config, name string, patience time.Duration) (*postgres.DB, error) {
+	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name, Batches: true, LockTimeout: patience})
 }
+
+// ledgerPatience is how long a batch of the worker waits for an order that
+// somebody holds, before all of it is done again without that one: many times
+// what another worker's batch takes.
+const ledgerPatience = 250 * time.Millisecond
 
 func openQueue(cfg Config) (*queue.Queue, error) { return queue.Open(cfg.RedisURL.Reveal()) }

@@ -125,7 +125,7 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, facts map[string]order.Facts) error {
 	err := d.asOperator(ctx, by, func(tx *sqlx.Tx) error {
 		s := &settlement{on: runner{d, tx}}
-		orders, err := s.readOrders(ctx, []string{orderID})
+		orders, err := s.lockOrders(ctx, []string{orderID})
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, fa
 			return order.ErrBusy
 		}
 		o := orders[0]
-		if _, err := write(ctx, s.on, order.Recompute(o, facts, by.Action), ends{}); err != nil {
+		if err := s.write(ctx, order.Recompute(o, facts, by.Action), ends{}, 0); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, o.RestaurantID, o.ID, "recomputed from its events")

@@ -50,7 +50,7 @@ func beginCheckout(ctx context.Context, tx *sqlx.Tx, s *settlement, start order.
 	} else if err != nil {
 		return c, err
 	}
-	orders, err := s.readOrders(ctx, []string{start.OrderID})
+	orders, err := s.lockOrders(ctx, []string{start.OrderID})
 	if err != nil {
 		return c, err
 	}
@@ -87,7 +87,7 @@ func openPayment(ctx context.Context, tx *sqlx.Tx, s *settlement, o *order.Order
 	if _, err := tx.ExecContext(ctx, db.Query("payment_open"), o.ID, id); err != nil {
 		return nil, err
 	}
-	orders, err := s.readOrders(ctx, []string{o.ID})
+	orders, err := s.lockOrders(ctx, []string{o.ID})
 	if err != nil {
 		return nil, err
 	}

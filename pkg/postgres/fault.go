@@ -35,6 +35,14 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
+// inTheWay reports whether a statement was given up for another transaction: one
+// that has changed what it rests on, that waits for it, or that holds a lock for
+// longer than one waits.
+func inTheWay(err error) bool {
+	var e *pq.Error
+	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01" || e.Code == "55P03")
+}
+
 // fault is classify for a statement that writes. A server that has stopped to
 // take writes is not the primary any more, but its connections look as good as
 // ever: they are dropped, so that the next ones find the new primary.

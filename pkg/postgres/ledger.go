@@ -13,24 +13,25 @@ import (
 	"tillhook/pkg/order"
 )
 
-// errOvertaken says that an event of a batch was worked off by somebody else
-// meanwhile, or taken away.
-var errOvertaken = errors.New("somebody else has finished an event of the batch")
+// errUnclear says that a batch has an event with no end yet, which only a
+// settlement with locks can tell for sure.
+var errUnclear = errors.New("an event of the batch has to wait")
 
-// Settle works a batch of events off in one transaction: it locks the orders
+// Settle works a batch of events off in one transaction: it reads the orders
 // that they lead to, folds, and writes the new states, the transitions and the
 // events' own end together. It answers one result per attempt.
 //
 // An attempt whose event was worked off before answers the zero Result. An
 // error is the whole batch's, and nothing of it is written then.
 //
-// Two workers hardly ever have the same event, so that it isn't locked first,
-// which would be one more round trip. If fewer come to their end than were to,
-// all is undone, and done again with locks, which tell whose events they are.
+// Two workers hardly ever have the same order, so that nothing is locked first:
+// one statement reads, and one writes, if nobody has changed meanwhile what the
+// first has read. Otherwise, and for events that have to wait, it is all done
+// again with locks.
 func (d *DB) Settle(ctx context.Context, work []order.Work) ([]order.Result, error) {
-	results, err := d.settle(ctx, work, false)
-	if errors.Is(err, errOvertaken) {
-		results, err = d.settle(ctx, work, true)
+	results, err := d.settleAtOnce(ctx, work)
+	if errors.Is(err, errUnclear) || inTheWay(err) {
+		results, err = d.settleLocked(ctx, work)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("settling %d events: %w", len(work), d.fault(ctx, err))
@@ -38,13 +39,36 @@ func (d *DB) Settle(ctx context.Context, work []order.Work) ([]order.Result, err
 	return results, nil
 }
 
-func (d *DB) settle(ctx context.Context, work []order.Work, locked bool) ([]order.Result, error) {
-	s := settlement{work: work, results: make([]order.Result, len(work)), ours: make([]bool, len(work)), locked: locked}
-	err := d.inTx(ctx, func(tx *sqlx.Tx) error {
-		s.on = runner{d, tx}
+func (d *DB) settleAtOnce(ctx context.Context, work []order.Work) ([]order.Result, error) {
+	s := newSettlement(runner{d: d}, work)
+	s.looking = true
+	all := make([]int, len(work))
+	for i := range all {
+		all[i] = i
+	}
+	// In the order in which they came, as lockEvents takes them.
+	slices.SortFunc(all, func(a, b int) int { return cmp.Compare(work[a].ID, work[b].ID) })
+	for _, i := range all {
+		s.take(i)
+	}
+	book, err := s.openBook(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the orders: %w", err)
+	}
+	s.settled(book.Settle(s.entries))
+	if slices.ContainsFunc(s.results, func(r order.Result) bool { return r.Err != nil && !event.IsPermanent(r.Err) }) {
+		return nil, errUnclear
+	}
+	return s.results, s.finish(ctx, book)
+}
+
+func (d *DB) settleLocked(ctx context.Context, work []order.Work) (results []order.Result, err error) {
+	err = d.inTx(ctx, func(tx *sqlx.Tx) error {
+		s := newSettlement(runner{d, tx}, work)
+		results = s.results
 		return s.run(ctx)
 	})
-	return s.results, err
+	return results, err
 }
 
 // inTx runs f in one transaction.
@@ -73,14 +97,17 @@ type settlement struct {
 	at      []int         // entries[i] is of work[at[i]]
 	entries []order.Entry // those that could be read
 	ours    []bool        // per event: to be finished here
-	locked  bool          // the events are locked first
-	looking bool          // nothing will be written
+	looking bool          // nothing is locked
+	seen    seen
 }
 
+func newSettlement(on runner, work []order.Work) *settlement {
+	return &settlement{on: on, work: work, results: make([]order.Result, len(work)), ours: make([]bool, len(work))}
+}
+
+// run settles with locks.
 func (s *settlement) run(ctx context.Context) error {
-	if !s.locked {
-		s.takeAll()
-	} else if err := s.lockEvents(ctx); err != nil {
+	if err := s.lockEvents(ctx); err != nil {
 		return fmt.Errorf("locking the events: %w", err)
 	}
 	book, err := s.openBook(ctx)
@@ -94,37 +121,24 @@ func (s *settlement) run(ctx context.Context) error {
 	if err := s.putWaiting(ctx, settled); err != nil {
 		return fmt.Errorf("noting what events wait for: %w", err)
 	}
-	for i, r := range settled {
-		s.results[s.at[i]] = r
-	}
-	ends, waiting := s.ends()
-	ended, err := write(ctx, s.on, book.Changes(), ends)
-	if err != nil {
-		return fmt.Errorf("writing the orders and the events' ends: %w", err)
-	}
-	if s.locked {
-		return nil
-	}
-	unfinished, err := s.lock(ctx, waiting)
-	if err != nil {
-		return fmt.Errorf("locking the events that wait: %w", err)
-	}
-	if ended+len(unfinished) < len(s.work) {
-		return errOvertaken
-	}
-	return nil
+	s.settled(settled)
+	return s.finish(ctx, book)
 }
 
-// takeAll takes the events in the order in which they came, as lockEvents does.
-func (s *settlement) takeAll() {
-	all := make([]int, len(s.work))
-	for i := range all {
-		all[i] = i
+// settled notes the results of the entries.
+func (s *settlement) settled(results []order.Result) {
+	for i, r := range results {
+		s.results[s.at[i]] = r
 	}
-	slices.SortFunc(all, func(a, b int) int { return cmp.Compare(s.work[a].ID, s.work[b].ID) })
-	for _, i := range all {
-		s.take(i)
+}
+
+// finish writes what the book has changed, and ends the events.
+func (s *settlement) finish(ctx context.Context, book *order.Book) error {
+	e := s.ends()
+	if err := s.write(ctx, book.Changes(), e, len(e.ids)); err != nil {
+		return fmt.Errorf("writing the orders and the events' ends: %w", err)
 	}
+	return nil
 }
 
 // take makes an event ours to finish, with what it contributes if it could be read.
@@ -137,53 +151,41 @@ func (s *settlement) take(i int) {
 	s.at, s.entries = append(s.at, i), append(s.entries, s.work[i].Entry)
 }
 
+// lockEvents takes those of the events that are not finished.
 func (s *settlement) lockEvents(ctx context.Context) error {
 	attempts := make([]event.Attempt, len(s.work))
 	index := make(map[string]int, len(s.work))
 	for i, w := range s.work {
 		attempts[i], index[w.ID] = w.Attempt, i
 	}
-	unfinished, err := s.lock(ctx, attempts)
-	for _, id := range unfinished {
-		s.take(index[id])
-	}
-	return err
-}
-
-// lock locks events, and answers the ids of those that are not finished.
-func (s *settlement) lock(ctx context.Context, attempts []event.Attempt) (unfinished []string, err error) {
-	if len(attempts) == 0 {
-		return nil, nil
-	}
 	var rows []struct {
 		ID     string       `db:"id"`
 		Status event.Status `db:"status"`
 	}
 	if err := s.on.list(ctx, &rows, "event_lock", among(attempts)...); err != nil {
-		return nil, err
+		return err
 	}
 	for _, r := range rows {
 		if r.Status == event.Processing {
-			unfinished = append(unfinished, r.ID)
+			s.take(index[r.ID])
 		}
 	}
-	return unfinished, nil
+	return nil
 }
 
 // ends are the events that have an end. What waits for its payment stays as it
 // is, until its last attempt; what a service's fault kept from its end stays
 // even then.
-func (s *settlement) ends() (e ends, waiting []event.Attempt) {
+func (s *settlement) ends() (e ends) {
 	for i, w := range s.work {
 		switch r := s.results[i]; {
 		case !s.ours[i]:
 		case r.Err != nil && !event.IsPermanent(r.Err) && (!w.Last || event.IsUnavailable(r.Err)):
-			waiting = append(waiting, w.Attempt)
 		default:
 			e.add(w.Attempt, r)
 		}
 	}
-	return e, waiting
+	return e
 }
 
 // FailEvent ends an event that is still PROCESSING as FAILED: for an error
@@ -199,10 +201,9 @@ func (d *DB) FailEvent(ctx context.Context, a event.Attempt, reason string) erro
 	return nil
 }
 
-// finishEvent ends one event that is about no order by itself.
+// finishEvent ends one event that is about no order by itself, if nobody else has.
 func finishEvent(ctx context.Context, on runner, a event.Attempt, r order.Result) error {
 	var e ends
 	e.add(a, r)
-	_, err := write(ctx, on, order.Changes{}, e)
-	return err
+	return (&settlement{on: on}).write(ctx, order.Changes{}, e, 0)
 }

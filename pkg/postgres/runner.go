@@ -22,30 +22,17 @@ type runner struct {
 }
 
 func (r runner) exec(ctx context.Context, name string, args ...any) error {
-	_, err := r.change(ctx, name, args...)
-	return err
-}
-
-// change answers how many rows the statement itself has changed.
-func (r runner) change(ctx context.Context, name string, args ...any) (rows int, err error) {
 	s, err := r.statement(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	var result sql.Result
 	switch {
+	case err != nil:
 	case s != nil:
-		result, err = s.ExecContext(ctx, args...)
+		_, err = s.ExecContext(ctx, args...)
 	case r.tx != nil:
-		result, err = r.tx.ExecContext(ctx, db.Query(name), args...)
+		_, err = r.tx.ExecContext(ctx, db.Query(name), args...)
 	default:
-		result, err = r.d.ExecContext(ctx, db.Query(name), args...)
+		_, err = r.d.ExecContext(ctx, db.Query(name), args...)
 	}
-	if err != nil {
-		return 0, err
-	}
-	n, err := result.RowsAffected()
-	return int(n), err
+	return err
 }
 
 func (r runner) query(ctx context.Context, name string, args ...any) (*sql.Rows, error) {

@@ -17,7 +17,7 @@ import (
 const ledgerConns = 2
 
 // ledgerQueries are what ReadEvents and Settle run for every batch.
-var ledgerQueries = []string{"event_read", "event_lock", "link_find", "order_lock", "settle_write"}
+var ledgerQueries = []string{"event_read", "event_lock", "link_find", "order_lock", "order_look", "settle_write"}
 
 // Warm connects, and has the server plan what ReadEvents and Settle run, so that
 // the first events after a start don't wait for it: on a table in partitions
@@ -53,7 +53,7 @@ func rehearse(ctx context.Context, on runner) error {
 	if err := on.list(ctx, new([]storedRow), "event_read", among([]event.Attempt{nobody})...); err != nil {
 		return err
 	}
-	s := settlement{on: on, work: []order.Work{{Attempt: nobody}}}
+	s := newSettlement(on, []order.Work{{Attempt: nobody}})
 	if err := s.lockEvents(ctx); err != nil {
 		return err
 	}
@@ -61,7 +61,10 @@ func rehearse(ctx context.Context, on runner) error {
 	if err := on.list(ctx, new([]found), "link_find", none, none, none); err != nil {
 		return err
 	}
-	if _, err := s.readOrders(ctx, none); err != nil {
+	if _, _, err := s.look(ctx, names{none, none, none}); err != nil {
+		return err
+	}
+	if _, err := s.lockOrders(ctx, none); err != nil {
 		return err
 	}
 	return finishEvent(ctx, on, nobody, order.Result{})

@@ -31,22 +31,35 @@ func (e *ends) add(a event.Attempt, r order.Result) {
 	e.orders = append(e.orders, r.OrderID)
 }
 
-// write writes all that a batch changes, and answers how many events came to
-// their end: the others were finished before. One statement instead of six: what
-// it costs to send and to plan one is most of a small batch.
-func write(ctx context.Context, on runner, c order.Changes, e ends) (ended int, err error) {
+// write writes all that a batch changes, if the rows that were read for it are
+// still the same and at least mustEnd of the events are not finished yet; else
+// nothing. One statement instead of six: what it costs to send and to plan one is
+// most of a small batch.
+func (s *settlement) write(ctx context.Context, c order.Changes, e ends, mustEnd int) error {
 	if len(c.Payments)+len(e.ids) == 0 {
-		return 0, nil
+		return nil
 	}
-	payments, err := paymentColumns(c.Payments)
+	payments, err := s.seen.paymentColumns(c.Payments)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	besideOrders, besidePayments := s.seen.beside(c)
 	args := append(linkColumns(c.Links), payments...)
-	args = append(append(args, orderColumns(c.Orders)...), transitionColumns(c.Transitions)...)
+	args = append(args, s.seen.orderColumns(c.Orders)...)
+	args = append(args, pq.StringArray(besideOrders), versions(s.seen.orderV, besideOrders),
+		pq.StringArray(besidePayments), versions(s.seen.paymentsV, besidePayments))
+	args = append(args, transitionColumns(c.Transitions)...)
 	first, last := span(e.attempts)
-	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last)
-	return on.change(ctx, "settle_write", args...)
+	args = append(args, e.ids, e.status, e.outcomes, e.reasons, e.numbers, e.orders, first, last, mustEnd)
+	return s.on.exec(ctx, "settle_write", args...)
+}
+
+func versions(of map[string]string, ids []string) pq.StringArray {
+	all := make(pq.StringArray, len(ids))
+	for i, id := range ids {
+		all[i] = of[id]
+	}
+	return all
 }
 
 // linkColumns are in a fixed order, so that two batches that meet here wait for
@@ -66,24 +79,27 @@ func linkColumns(links map[order.Link]string) []any {
 	return arguments(c)
 }
 
-func paymentColumns(payments []*order.Payment) ([]any, error) {
+// paymentColumns are in the order of the ids, as are orderColumns.
+func (s *seen) paymentColumns(payments []*order.Payment) ([]any, error) {
+	payments = slices.SortedFunc(slices.Values(payments), func(a, b *order.Payment) int { return cmp.Compare(a.ID, b.ID) })
 	n := len(payments)
-	c, livemode, refunded := textColumns(4, n), make(pq.BoolArray, n), make(pq.Int64Array, n)
+	c, livemode, refunded := textColumns(5, n), make(pq.BoolArray, n), make(pq.Int64Array, n)
 	for i, p := range payments {
 		text, err := json.Marshal(p.Facts)
 		if err != nil {
 			return nil, fmt.Errorf("encoding the facts of payment %s: %w", p.ID, err)
 		}
-		c[0][i], c[1][i], c[2][i], c[3][i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text)
+		c[0][i], c[1][i], c[2][i], c[3][i], c[4][i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text), s.paymentsV[p.ID]
 		livemode[i], refunded[i] = p.Livemode, p.Refunded()
 	}
-	return []any{c[0], c[1], c[2], livemode, c[3], refunded}, nil
+	return []any{c[0], c[1], c[2], livemode, c[3], refunded, c[4]}, nil
 }
 
-func orderColumns(orders []*order.Order) []any {
-	c := textColumns(2, len(orders))
+func (s *seen) orderColumns(orders []*order.Order) []any {
+	orders = slices.SortedFunc(slices.Values(orders), func(a, b *order.Order) int { return cmp.Compare(a.ID, b.ID) })
+	c := textColumns(3, len(orders))
 	for i, o := range orders {
-		c[0][i], c[1][i] = o.ID, string(o.Status)
+		c[0][i], c[1][i], c[2][i] = o.ID, string(o.Status), s.orderV[o.ID]
 	}
 	return arguments(c)
 }
