@@ -72,7 +72,7 @@ func TestOneTraceFromThePostToTheCommit(t *testing.T) {
 	}
 	want := []map[string]string{{
 		"tillhook-ingest: delivery": "", "tillhook-ingest: verify": "delivery", "tillhook-ingest: commit delivery": "delivery",
-		"tillhook-worker: event": "delivery", "tillhook-worker: read event": "event", "tillhook-worker: commit order": "event",
+		"tillhook-worker: event": "delivery", "tillhook-worker: settle batch": "event",
 	}}
 	// Spans are sent every five seconds.
 	p.eventually("the whole trace is there", func() bool { return len(s.whole()) > 0 && len(s.whole()[0]) == len(want[0]) })

@@ -3,6 +3,7 @@
 //
 // It never waits for more items than are there, so that a lone caller pays
 // nothing; under load the batch is what arrived during the last round trip.
+// Helpers may work on further batches beside it, but only where many wait.
 package batch
 
 import (
@@ -31,6 +32,10 @@ type Config[T, R any] struct {
 	After func(items []T, results []R)
 	// Weigh, if set, is an item's weight (bytes); otherwise it is 0.
 	Weigh func(T) int
+
+	// Helpers is how many batches may be worked on beside the first, each when at
+	// least Crowd items wait behind the one before. Work is then called by several.
+	Helpers, Crowd int
 
 	MaxItems       int // in one batch, default 256
 	MaxWeight      int // in one batch, default 4 MiB; one item may weigh more
@@ -151,17 +156,38 @@ func (b *Batcher[T, R]) Close() {
 // Run works until Close was called and the queue is empty. ctx is Work's; its
 // end doesn't end Run, so that nobody waits in vain.
 func (b *Batcher[T, R]) Run(ctx context.Context) {
-	calls := make([]*call[T, R], 0, b.cfg.MaxItems)
-	for first := range b.queue {
-		calls = b.collect(append(calls[:0], first))
-		b.work(ctx, calls)
-		clear(calls) // a slice that is kept must not keep its items
+	var helping sync.WaitGroup
+	crowded := make(chan struct{}) // unbuffered: heard only by a helper that has nothing to do
+	for range b.cfg.Helpers {
+		helping.Go(func() {
+			for range crowded {
+				select {
+				case first, ok := <-b.queue:
+					if ok {
+						b.work(ctx, b.collect(first))
+					}
+				default: // somebody else has taken them
+				}
+			}
+		})
 	}
+	for first := range b.queue {
+		calls := b.collect(first)
+		if b.cfg.Helpers > 0 && len(b.queue) >= b.cfg.Crowd {
+			select {
+			case crowded <- struct{}{}:
+			default:
+			}
+		}
+		b.work(ctx, calls)
+	}
+	close(crowded)
+	helping.Wait()
 }
 
-// collect takes what is waiting, up to the limits of one batch.
-func (b *Batcher[T, R]) collect(calls []*call[T, R]) []*call[T, R] {
-	weight := calls[0].weight
+// collect takes what is waiting behind the first, up to the limits of one batch.
+func (b *Batcher[T, R]) collect(first *call[T, R]) []*call[T, R] {
+	calls, weight := append(make([]*call[T, R], 0, 1+min(len(b.queue), b.cfg.MaxItems)), first), first.weight
 	for len(calls) < b.cfg.MaxItems && weight < b.cfg.MaxWeight {
 		select {
 		case c, ok := <-b.queue:

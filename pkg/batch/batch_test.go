@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +68,39 @@ func TestABatchIsWhatHasArrivedMeanwhile(t *testing.T) {
 					want[i].Result = 10 * n
 				}
 				if diff := cmp.Diff(want, values(answers)); diff != "" {
+					t.Error("(-want +got)\n", diff)
+				}
+			})
+		})
+	}
+}
+
+// A second batch is worked on beside the first only where enough wait behind it.
+func TestACrowdHasAHelper(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name           string
+		helpers, crowd int
+		want           [][]int // begun before the second batch has ended
+	}{
+		{"as many as it takes", 1, 3, [][]int{{1}, {2, 3}, {4, 5}}},
+		{"one too few", 1, 4, [][]int{{1}, {2, 3}}},
+		{"nobody to help", 0, 3, [][]int{{1}, {2, 3}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := open(t, true, batch.Config[int, int]{MaxItems: 2, Helpers: c.helpers, Crowd: c.crowd})
+				defer d.end()
+				answers := d.ask(1, 2, 3, 4, 5, 6) // behind the first nobody waited yet
+				d.hold <- struct{}{}
+				synctest.Wait()
+				begun := slices.SortedFunc(slices.Values(d.batches), slices.Compare)
+				if diff := cmp.Diff(c.want, begun); diff != "" {
+					t.Error("(-want +got)\n", diff)
+				}
+				d.letGo()
+				if diff := cmp.Diff([]answer{{Result: 10}, {Result: 20}, {Result: 30}, {Result: 40}, {Result: 50}, {Result: 60}}, values(answers)); diff != "" {
 					t.Error("(-want +got)\n", diff)
 				}
 			})

@@ -20,6 +20,7 @@ func TestEachGetsItsOwnAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := rapid.SliceOfN(rapid.IntRange(1, 100_000), 1, 60).Draw(t, "items")
 		callers := rapid.IntRange(1, 8).Draw(t, "callers")
+		var hearing sync.Mutex // helpers hear, too
 		heard := map[int]int{}
 		b := batch.New(batch.Config[int, int]{
 			Work: func(ctx context.Context, items []int) ([]int, error) {
@@ -32,12 +33,16 @@ func TestEachGetsItsOwnAnswer(t *testing.T) {
 			},
 			Split: isPoison, Weigh: func(n int) int { return n },
 			After: func(items, _ []int) {
+				hearing.Lock()
+				defer hearing.Unlock()
 				for _, n := range items {
 					heard[n]++
 				}
 			},
 			MaxItems:  rapid.IntRange(1, 10).Draw(t, "MaxItems"),
 			MaxWeight: rapid.IntRange(1, 200_000).Draw(t, "MaxWeight"),
+			Helpers:   rapid.IntRange(0, 3).Draw(t, "Helpers"),
+			Crowd:     rapid.IntRange(1, 10).Draw(t, "Crowd"),
 		})
 		ended := make(chan struct{})
 		go func() { defer close(ended); b.Run(context.Background()) }()
@@ -78,7 +83,7 @@ func TestManyAtOnce(t *testing.T) {
 	b := batch.New(batch.Config[int, int]{
 		Work: fussy, Split: isPoison, Weigh: func(n int) int { return n % 13 },
 		After:    func([]int, []int) {},
-		MaxItems: 8, MaxWeight: 40, MaxQueued: 16, MaxQueueWeight: 120,
+		MaxItems: 8, MaxWeight: 40, MaxQueued: 16, MaxQueueWeight: 120, Helpers: 2, Crowd: 2,
 	})
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.Run(context.Background()) }()

@@ -16,9 +16,9 @@ import (
 )
 
 // While Postgres is away a full queue is not run through as fast as Redis can
-// hand it out: the applier rests after each batch that failed, and no attempt
+// hand it out: the processor rests after each batch that failed, and no attempt
 // is used up. The end of the process waits for no rest.
-func TestTheApplierRestsInAnOutage(t *testing.T) {
+func TestTheProcessorRestsInAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{errs: map[string]error{"e": errors.New("connection refused")}}

@@ -46,20 +46,23 @@ func (d Decode) Read(e event.Stored) (c order.Contribution, err error) {
 }
 
 const (
-	// maxBatch is how many events share a transaction. An event of a batch of 256
-	// takes three quarters of the time of one of 64; more would hold the locks of
-	// more orders for longer and gain little.
-	maxBatch = 256
+	// maxBatch is how many events share a transaction. More would hold the locks
+	// of more orders for longer, and gain little.
+	maxBatch = 128
 
-	// After an outage the applier rests for restLeast to twice that, at random,
+	// crowd is how many events have to wait behind a batch for a second one to be
+	// worked on beside it. With fewer, two would be as much work as one each.
+	crowd = 64
+
+	// After an outage the processor rests for restLeast to twice that, at random,
 	// and the tasks under way with it: otherwise every task in the queue would
 	// fail and come back in turn, as fast as Redis can hand them out.
 	restLeast = 500 * time.Millisecond
 )
 
-// Processor hands the events of many tasks to one applier, which settles
-// whatever is waiting in one transaction. Each task still succeeds, waits or
-// fails for itself.
+// Processor settles the events of many tasks together: whatever is waiting is
+// read, decoded, and settled in one transaction. Each task still succeeds, waits
+// or fails for itself.
 type Processor struct {
 	ledger   Ledger
 	decode   Decode
@@ -67,8 +70,7 @@ type Processor struct {
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	tracer   *telemetry.Tracer
-	reader   *batch.Batcher[event.Attempt, contributed]
-	applier  *batch.Batcher[order.Work, order.Result]
+	batches  *batch.Batcher[event.Attempt, settled]
 	closing  chan struct{} // ends a rest
 	once     sync.Once
 }
@@ -78,8 +80,7 @@ type Processor struct {
 func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
 	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
-	p.reader = batch.New(batch.Config[event.Attempt, contributed]{Work: p.read, Split: split, MaxItems: maxBatch})
-	p.applier = batch.New(batch.Config[order.Work, order.Result]{Work: p.settle, Split: split, MaxItems: maxBatch})
+	p.batches = batch.New(batch.Config[event.Attempt, settled]{Work: p.settle, Split: split, MaxItems: maxBatch, Helpers: 1, Crowd: crowd})
 	return p
 }
 
@@ -92,18 +93,12 @@ func (p *Processor) Traced(t *telemetry.Tracer) *Processor {
 
 // Run works until Close was called and nothing waits any more. ctx is that of
 // the transactions.
-func (p *Processor) Run(ctx context.Context) {
-	var reading sync.WaitGroup
-	reading.Go(func() { p.reader.Run(ctx) })
-	p.applier.Run(ctx)
-	reading.Wait()
-}
+func (p *Processor) Run(ctx context.Context) { p.batches.Run(ctx) }
 
 // Close ends Run, after what was accepted is done.
 func (p *Processor) Close() {
 	p.once.Do(func() { close(p.closing) })
-	p.reader.Close()
-	p.applier.Close()
+	p.batches.Close()
 }
 
 // Process works one event off, and logs the attempt's one line. The error is
@@ -161,23 +156,15 @@ func (p *Processor) measure(a event.Attempt, r order.Result) {
 	}
 }
 
-// work reads the event together with others, and settles it together with
-// others: while one batch is in its transaction, the next one is decoded.
+// work settles the event together with others, or alone if it is a thin one.
 func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, error) {
-	reading, span := p.tracer.Start(ctx, "read event", "")
-	e, err := p.reader.Do(reading, a)
+	settling, span := p.tracer.Start(ctx, "settle batch", "")
+	r, err := p.batches.Do(settling, a)
 	span.End(err)
-	if err != nil || e.ID == "" {
-		return order.Result{}, err
+	if err == nil && r.thin != nil {
+		return p.follow(ctx, a, *r.thin)
 	}
-	a.Ref = e.Ref // a task of another version may know the id only
-	if e.thin {
-		return p.follow(ctx, a, e.Stored)
-	}
-	settling, span := p.tracer.Start(ctx, "commit order", "")
-	r, err := p.applier.Do(settling, order.Work{Attempt: a, Entry: e.entry, Err: e.err})
-	span.End(err)
-	return r, err
+	return r.Result, err
 }
 
 // follow settles a thin event. What can't be mended, or not within the event's
@@ -209,44 +196,54 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 	return event.Permanent(err)
 }
 
-// contributed is a stored event with what it contributes to an order.
-type contributed struct {
-	event.Stored
-	thin  bool // has to be followed first, and contributes nothing itself
-	entry order.Entry
-	err   error // of decoding it
+// settled is what became of one event of a batch.
+type settled struct {
+	order.Result
+	thin *event.Stored // has to be followed first; nothing has become of it yet
 }
 
-// read decodes as well: of the goroutines that could, this is the only one that
-// lives on, with a stack that has grown to what decoding needs.
-func (p *Processor) read(ctx context.Context, attempts []event.Attempt) ([]contributed, error) {
-	events, err := p.ledger.ReadEvents(ctx, attempts)
-	p.restAfter(ctx, err)
-	read := make([]contributed, len(events))
-	for i, e := range events {
-		read[i].Stored, read[i].thin = e, p.follower != nil && p.follower.thin(e.Type)
-		if e.ID == "" || read[i].thin {
-			continue
-		}
-		c, err := p.decode.Read(e)
-		read[i].entry, read[i].err = order.NewEntry(e, c), err
-		read[i].Payload = nil // a batch that waits for its transaction needs no bodies
-	}
-	return read, err
-}
-
-// settle is one transaction. An event that makes it panic is that event's
+// settle reads, decodes and settles. An event that makes it panic is that event's
 // fault: the process must not end, and end again when the task comes back.
-func (p *Processor) settle(ctx context.Context, work []order.Work) (results []order.Result, err error) {
-	p.metrics.ApplyEvents.Observe(float64(len(work)))
+func (p *Processor) settle(ctx context.Context, attempts []event.Attempt) (results []settled, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = event.Permanent(fmt.Errorf("settling panicked: %v", r))
 		}
+		p.restAfter(ctx, err)
 	}()
-	results, err = p.ledger.Settle(ctx, work)
-	p.restAfter(ctx, err)
+	events, err := p.ledger.ReadEvents(ctx, attempts)
+	if err != nil {
+		return nil, err
+	}
+	results = make([]settled, len(attempts))
+	work, of := p.decoded(attempts, events, results)
+	if len(work) == 0 {
+		return results, nil
+	}
+	p.metrics.ApplyEvents.Observe(float64(len(work)))
+	done, err := p.ledger.Settle(ctx, work)
+	for i, r := range done {
+		results[of[i]].Result = r
+	}
 	return results, err
+}
+
+// decoded is the work on those events that can be settled at once, and whose it
+// is. Goroutines of tasks don't decode: each would have to grow its stack first.
+func (p *Processor) decoded(attempts []event.Attempt, events []event.Stored, results []settled) (work []order.Work, of []int) {
+	for i, e := range events {
+		switch {
+		case e.ID == "": // finished before
+		case p.follower != nil && p.follower.thin(e.Type):
+			results[i].thin = &e
+		default:
+			a := attempts[i]
+			a.Ref = e.Ref // a task of another version may know the id only
+			c, err := p.decode.Read(e)
+			work, of = append(work, order.Work{Attempt: a, Entry: order.NewEntry(e, c), Err: err}), append(of, i)
+		}
+	}
+	return work, of
 }
 
 // restAfter lets the database be for a moment when it has failed.

@@ -243,15 +243,16 @@ func TestABadEventFailsAlone(t *testing.T) {
 	})
 }
 
-// The events of many tasks share transactions, of 256 at the most. Close lets
-// the accepted ones finish; later ones are for another worker.
+// The events of many tasks share transactions, of 128 at the most, and where many
+// wait there are two at a time. Close lets the accepted ones finish; later ones are
+// for another worker.
 func TestEventsShareTransactions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, m := &ledger{hold: make(chan struct{})}, telemetry.NewMetrics()
 		p, stop := start(l, nothing, m, slog.New(slog.DiscardHandler))
 		var callers sync.WaitGroup
-		for range 1 + 256 + 10 {
+		for range 1 + 128 + 128 + 10 {
 			callers.Go(func() {
 				if err := p.Process(t.Context(), attempt("e")); err != nil {
 					t.Error(err)
@@ -263,18 +264,23 @@ func TestEventsShareTransactions(t *testing.T) {
 		if err := p.Process(t.Context(), attempt("late")); !event.IsUnavailable(err) {
 			t.Errorf("after Close: %v, want another attempt that costs nothing", err)
 		}
+		l.hold <- struct{}{}
+		synctest.Wait()
+		if diff := cmp.Diff([]int{1, 128, 128}, l.batches); diff != "" {
+			t.Error("under way (-want +got)\n", diff)
+		}
 		close(l.hold)
 		callers.Wait()
 		stop()
-		if diff := cmp.Diff([]int{1, 256, 10}, l.batches); diff != "" {
+		if diff := cmp.Diff([]int{1, 128, 128, 10}, l.batches); diff != "" {
 			t.Error("(-want +got)\n", diff)
 		}
 		var h dto.Metric
 		if err := m.ApplyEvents.Write(&h); err != nil {
 			t.Fatal(err)
 		}
-		if n, sum := h.Histogram.GetSampleCount(), h.Histogram.GetSampleSum(); n != 3 || sum != 267 {
-			t.Errorf("counted %d transactions of %g events, want 3 of 267", n, sum)
+		if n, sum := h.Histogram.GetSampleCount(), h.Histogram.GetSampleSum(); n != 4 || sum != 267 {
+			t.Errorf("counted %d transactions of %g events, want 4 of 267", n, sum)
 		}
 	})
 }
