@@ -134,8 +134,8 @@ func TestRedisIsNotInTheWay(t *testing.T) {
 			release := make(chan struct{})
 			w := &world{configs: []event.Config{restaurant("a")}, enqueue: func() error { return enqueue(release) }}
 			r := newReceiver(t, w, false)
-			defer close(release) // before the clean-up, which waits for the enqueuers
-			for i := range 2 * enqueuers {
+			defer close(release) // before the clean-up, which waits for the tasks
+			for i := range 8 {
 				if got := r.post(hook, "whsec_a", envelope(fmt.Sprint("evt_", i))); got.Status != 200 {
 					t.Fatalf("%+v", got)
 				}

@@ -107,7 +107,7 @@ func (w *world) InsertEvents(_ context.Context, records []event.Record) ([]bool,
 	return news, nil
 }
 
-func (w *world) Enqueue(_ context.Context, ref event.Ref, eventType string) error {
+func (w *world) EnqueueAll(_ context.Context, records []event.Record) error {
 	if w.enqueue != nil {
 		if err := w.enqueue(); err != nil {
 			return err
@@ -115,7 +115,9 @@ func (w *world) Enqueue(_ context.Context, ref event.Ref, eventType string) erro
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tasks = append(w.tasks, ref.ID+" "+eventType)
+	for _, r := range records {
+		w.tasks = append(w.tasks, r.ID+" "+r.Type)
+	}
 	return nil
 }
 

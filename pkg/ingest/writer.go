@@ -23,15 +23,15 @@ type Store interface {
 
 // Queue takes tasks. An event that is queued already is no error.
 type Queue interface {
-	Enqueue(ctx context.Context, ref event.Ref, eventType string) error
+	EnqueueAll(ctx context.Context, records []event.Record) error
 }
 
 const (
 	// commitTimeout bounds one commit, and with it how long a shutdown can take.
 	commitTimeout = 5 * time.Second
 
-	// What so many put into the queue at a time travels in one round trip.
-	enqueuers       = 64
+	// So many tasks travel in one round trip at the most.
+	maxTasks        = 256
 	enqueueTimeout  = 2 * time.Second
 	maxQueuedForIt  = 8192
 	redisRestPeriod = time.Second
@@ -48,7 +48,7 @@ type writer struct {
 
 	batcher *batch.Batcher[event.Record, bool]
 	tasks   chan event.Record
-	restOf  atomic.Int64 // unix nanoseconds until which Redis is left alone
+	restOf  int64        // unix nanoseconds until which Redis is left alone
 	since   atomic.Int64 // unix nanoseconds at which the commit under way began; 0: there is none
 }
 
@@ -83,13 +83,14 @@ func (w *writer) offer(r event.Record) bool { return w.batcher.Offer(r) }
 // run works until close; what was accepted by then is committed and queued.
 func (w *writer) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range enqueuers {
-		wg.Go(func() {
-			for r := range w.tasks {
-				w.enqueue(ctx, r)
-			}
-		})
-	}
+	wg.Go(func() {
+		records := make([]event.Record, 0, maxTasks)
+		for r := range w.tasks {
+			records = w.collect(append(records[:0], r))
+			w.enqueue(ctx, records)
+			clear(records)
+		}
+	})
 	w.batcher.Run(ctx)
 	close(w.tasks)
 	wg.Wait()
@@ -147,22 +148,34 @@ func (w *writer) handOver(records []event.Record, news []bool) {
 	}
 }
 
-func (w *writer) enqueue(ctx context.Context, r event.Record) {
-	if time.Now().UnixNano() < w.restOf.Load() {
-		w.metrics.EnqueueFailures.Inc()
+// collect takes what waits behind the first to be queued.
+func (w *writer) collect(records []event.Record) []event.Record {
+	for len(records) < maxTasks {
+		select {
+		case r, ok := <-w.tasks:
+			if !ok {
+				return records
+			}
+			records = append(records, r)
+		default:
+			return records
+		}
+	}
+	return records
+}
+
+func (w *writer) enqueue(ctx context.Context, records []event.Record) {
+	if time.Now().UnixNano() < w.restOf {
+		w.metrics.EnqueueFailures.Add(float64(len(records)))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	if err := w.queue.Enqueue(ctx, r.Ref(), r.Type); err != nil {
-		w.metrics.EnqueueFailures.Inc()
-		// One of the enqueuers says it, once per rest period.
-		now := time.Now()
-		if last := w.restOf.Load(); last < now.UnixNano() &&
-			w.restOf.CompareAndSwap(last, now.Add(redisRestPeriod).UnixNano()) {
-			w.log.Warn("tasks not queued, the recoverer will", "error", err)
-		}
+	if err := w.queue.EnqueueAll(ctx, records); err != nil {
+		w.metrics.EnqueueFailures.Add(float64(len(records)))
+		w.restOf = time.Now().Add(redisRestPeriod).UnixNano()
+		w.log.Warn("tasks not queued, the recoverer will", "error", err)
 		return
 	}
-	w.metrics.Enqueued.Inc()
+	w.metrics.Enqueued.Add(float64(len(records)))
 }

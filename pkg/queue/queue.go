@@ -57,6 +57,7 @@ type Queue struct {
 	conn      asynq.RedisConnOpt
 	redis     *shared // client and inspector use it, too
 	client    *asynq.Client
+	writer    *taskWriter
 	inspector *asynq.Inspector
 }
 
@@ -68,7 +69,7 @@ func Open(redisURL string) (*Queue, error) {
 	}
 	r := share(dial(conn))
 	return &Queue{
-		conn: conn, redis: r, client: asynq.NewClientFromRedisClient(r), inspector: asynq.NewInspectorFromRedisClient(r),
+		conn: conn, redis: r, client: asynq.NewClientFromRedisClient(r), writer: newTaskWriter(r), inspector: asynq.NewInspectorFromRedisClient(r),
 	}, nil
 }
 
@@ -96,13 +97,11 @@ func (q *Queue) Enqueue(ctx context.Context, ref event.Ref, eventType string) er
 }
 
 func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (made bool, err error) {
-	at := ref.OccurredAt.Unix()
-	body, err := json.Marshal(payload{ref.ID, &at, ref.Trace})
+	task, options, err := taskOf(ref, eventType)
 	if err != nil {
-		return false, fmt.Errorf("encoding task %s: %w", ref.ID, err)
+		return false, err
 	}
-	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, body),
-		asynq.TaskID(ref.ID), asynq.Queue(queueOf(eventType)), asynq.MaxRetry(taskRetry), asynq.Timeout(taskTimeout))
+	_, err = q.client.EnqueueContext(ctx, task, options...)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return false, nil
 	}
@@ -110,6 +109,17 @@ func (q *Queue) enqueue(ctx context.Context, ref event.Ref, eventType string) (m
 		return false, fmt.Errorf("enqueuing task %s: %w", ref.ID, err)
 	}
 	return true, nil
+}
+
+// taskOf is an event's task.
+func taskOf(ref event.Ref, eventType string) (*asynq.Task, []asynq.Option, error) {
+	at := ref.OccurredAt.Unix()
+	body, err := json.Marshal(payload{ref.ID, &at, ref.Trace})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding task %s: %w", ref.ID, err)
+	}
+	return asynq.NewTask(TaskType, body),
+		[]asynq.Option{asynq.TaskID(ref.ID), asynq.Queue(queueOf(eventType)), asynq.MaxRetry(taskRetry), asynq.Timeout(taskTimeout)}, nil
 }
 
 // queueOf is a function of the type alone, because a task's id is unique only
