@@ -19,6 +19,7 @@ type load struct {
 	lasting     time.Duration // of a closed loop; an open one ends with its deliveries
 	deliveries  []delivery
 	again       bool // begin anew when all are sent, for a receiver that keeps nothing
+	uncounted   int  // of an open loop's first deliveries, whose latencies are left out
 }
 
 // outcome is what came of a load.
@@ -26,7 +27,7 @@ type outcome struct {
 	acked, failed int
 	fault         error // the first of the failures
 	took          time.Duration
-	latencies     []time.Duration // of what was acked, in ascending order
+	latencies     []time.Duration // of what was acked and counts, in ascending order
 	late          []time.Duration // open loop: how long after its time each was sent
 	due           []int64         // open loop: unix nanoseconds at which each had to be sent
 	sent          int             // how many deliveries were taken
@@ -36,7 +37,7 @@ type outcome struct {
 type lane struct {
 	conn            conn
 	latencies, late []time.Duration
-	failed          int
+	acked, failed   int
 	fault           error
 	last            time.Time
 }
@@ -85,7 +86,7 @@ func (l load) send(ctx context.Context) (outcome, error) {
 func (o *outcome) add(l *lane, start time.Time) {
 	o.latencies = append(o.latencies, l.latencies...)
 	o.late = append(o.late, l.late...)
-	o.acked += len(l.latencies)
+	o.acked += l.acked
 	o.failed += l.failed
 	if o.fault == nil {
 		o.fault = l.fault
@@ -119,7 +120,10 @@ func (l load) drive(ctx context.Context, lane *lane, next *atomic.Int64, start t
 		lane.last = time.Now()
 		switch {
 		case err == nil && status == http.StatusOK:
-			lane.latencies = append(lane.latencies, lane.last.Sub(begun))
+			lane.acked++
+			if i >= l.uncounted {
+				lane.latencies = append(lane.latencies, lane.last.Sub(begun))
+			}
 		default:
 			lane.failed++
 			if lane.fault == nil {

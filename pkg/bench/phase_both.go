@@ -15,6 +15,11 @@ import (
 // receiver stalls, which is then charged as latency.
 const openConnections = 128
 
+// leadIn is how long an open loop goes on before its latencies count: emptied
+// tables have cost everyone their plans, and a worker that has just started has
+// yet to fill its pools.
+func (b *bench) leadIn() time.Duration { return min(time.Second, b.o.Lasting) }
+
 // both measures receiver and worker together: as fast as they go, or at a rate,
 // with the time from POST to committed order.
 func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err error) {
@@ -23,7 +28,7 @@ func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err e
 	}
 	var all []delivery
 	if k.Rate > 0 {
-		all = b.deliveries(int(k.Rate * b.o.Lasting.Seconds()))
+		all = b.deliveries(int(k.Rate * (b.leadIn() + b.o.Lasting).Seconds()))
 	} else {
 		all = b.prepared(c, k.Connections, b.o.Lasting)
 	}
@@ -31,6 +36,13 @@ func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err e
 		return f, err
 	}
 	sign(all, b.secret, "localhost", path)
+	var paid *paidWatch
+	if k.Rate > 0 { // before the worker plans its statements: the trigger changes a table
+		if paid, err = watchPaid(ctx, c, len(all)); err != nil {
+			return f, err
+		}
+		defer paid.close(ctx)
+	}
 	concurrency := usualConcurrency
 	if c.product() {
 		concurrency = b.concurrency()
@@ -41,13 +53,6 @@ func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err e
 	}
 	if err := b.awaitWorker(ctx, c, w); err != nil {
 		return f, err
-	}
-	var paid *paidWatch
-	if k.Rate > 0 {
-		if paid, err = watchPaid(ctx, c, len(all)); err != nil {
-			return f, err
-		}
-		defer paid.close(ctx)
 	}
 	return b.sendBoth(ctx, c, k, all, w, paid)
 }
@@ -76,7 +81,8 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 	}
 	var out outcome
 	err = b.profiled(processes, func() (err error) {
-		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all}.send(ctx)
+		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all,
+			uncounted: int(k.Rate * b.leadIn().Seconds())}.send(ctx)
 		if err == nil {
 			err = b.finished(ctx, c, w.process, out.acked)
 		}
@@ -98,7 +104,7 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 		}
 		f.Seconds = done.Sub(begun).Seconds()
 		f.PerSecond = float64(f.Events) / f.Seconds
-	} else if f.Committed, err = paid.latencies(ctx, w.process, out); err != nil {
+	} else if f.Committed, err = paid.latencies(ctx, w.process, out, int(k.Rate*b.leadIn().Seconds())); err != nil {
 		return f, err
 	}
 	settled, err := c.settle(ctx, metrics)
@@ -168,8 +174,8 @@ func (p *paidWatch) note(ids string, now int64) {
 	}
 }
 
-// latencies waits for the last notification.
-func (p *paidWatch) latencies(ctx context.Context, w *process, out outcome) (*Latency, error) {
+// latencies waits for the last notification. The first ones are left out.
+func (p *paidWatch) latencies(ctx context.Context, w *process, out outcome, uncounted int) (*Latency, error) {
 	if err := until(ctx, readyWithin, w, func() (bool, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -181,7 +187,7 @@ func (p *paidWatch) latencies(ctx context.Context, w *process, out outcome) (*La
 	defer p.mu.Unlock()
 	var all []time.Duration
 	for i, at := range p.at {
-		if at > 0 {
+		if at > 0 && i >= uncounted {
 			all = append(all, time.Duration(at-out.due[i]))
 		}
 	}
