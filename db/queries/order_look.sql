@@ -1,6 +1,8 @@
--- What the events of a batch lead to, in one round trip and without a lock: first
--- the object ids that are linked, then the orders with their payments, one row
--- for each payment, or one without. See link_find for how they are found.
+-- What the events of a batch lead to, within the restaurant that each was verified
+-- for, by object ids seen before ('object'), an order named by metadata ('order'),
+-- a payment named by metadata ('payment'): first the object ids that are linked,
+-- then the orders with their payments, one row for each payment, or one without.
+-- Nothing is locked.
 --
 -- A row's xmin is another after every change of the row, and the same after a
 -- mere lock: who writes by what was read here asks settle_write to make sure of it.

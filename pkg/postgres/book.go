@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lib/pq"
@@ -20,37 +21,38 @@ func (s *settlement) openBook(ctx context.Context) (*order.Book, error) {
 	for _, e := range s.entries {
 		n.add(e)
 	}
-	switch {
-	case len(n.ids) == 0:
+	if len(n.ids) == 0 {
 		return order.NewBook(nil, nil), nil
-	case s.looking:
-		links, orders, err := s.look(ctx, n)
+	}
+	links, orders, err := s.look(ctx, n)
+	if err != nil || s.looking {
 		return order.NewBook(orders, links), err
 	}
-	var named []found
-	if err := s.on.list(ctx, &named, "link_find", n.restaurants, n.kinds, n.ids); err != nil {
-		return nil, err
-	}
-	links := make(map[order.Link]string, len(named))
-	orderIDs := make([]string, 0, len(named))
-	for _, f := range named {
-		if f.Kind == "object" {
-			links[f.name()] = f.PaymentID
-		}
-		orderIDs = append(orderIDs, f.OrderID)
-	}
-	slices.Sort(orderIDs)
-	orders, err := s.lockOrders(ctx, slices.Compact(orderIDs))
+	looked := s.seen.orders
+	orders, err = s.lockOrders(ctx, slices.Sorted(maps.Keys(looked)))
 	if err != nil {
 		return nil, err
 	}
 	book := order.NewBook(orders, links)
-	for _, f := range named {
-		if s.seen.orders[f.OrderID] == nil { // it was there a moment ago: somebody holds it
-			book.Busy(f.name())
+	for id, o := range looked {
+		if s.seen.orders[id] == nil { // it was there a moment ago: somebody holds it
+			markBusy(book, o, links)
 		}
 	}
 	return book, nil
+}
+
+// markBusy tells the book of every name that leads to the order.
+func markBusy(book *order.Book, o *order.Order, links map[order.Link]string) {
+	book.Busy(order.Link{RestaurantID: o.RestaurantID, ObjectID: o.ID})
+	for _, p := range o.Payments {
+		book.Busy(order.Link{RestaurantID: o.RestaurantID, ObjectID: p.ID})
+		for l, paymentID := range links {
+			if paymentID == p.ID {
+				book.Busy(l)
+			}
+		}
+	}
 }
 
 // names is what events name, each within its own restaurant.
@@ -103,17 +105,6 @@ func (s *settlement) refuseForeign(ctx context.Context, results []order.Result) 
 	}
 	return nil
 }
-
-// found is an order that a name leads to.
-type found struct {
-	RestaurantID string `db:"restaurant_id"`
-	Kind         string `db:"kind"`
-	ID           string `db:"id"`
-	PaymentID    string `db:"payment_id"`
-	OrderID      string `db:"order_id"`
-}
-
-func (f found) name() order.Link { return order.Link{RestaurantID: f.RestaurantID, ObjectID: f.ID} }
 
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {

@@ -17,7 +17,7 @@ import (
 const ledgerConns = 2
 
 // ledgerQueries are what ReadEvents and Settle run for every batch.
-var ledgerQueries = []string{"event_read", "event_lock", "link_find", "order_lock", "order_look", "settle_write"}
+var ledgerQueries = []string{"event_read", "event_lock", "order_lock", "order_look", "settle_write"}
 
 // Warm connects, and has the server plan what ReadEvents and Settle run, so that
 // the first events after a start don't wait for it: on a table in partitions
@@ -58,9 +58,6 @@ func rehearse(ctx context.Context, on runner) error {
 		return err
 	}
 	none := pq.StringArray{""}
-	if err := on.list(ctx, new([]found), "link_find", none, none, none); err != nil {
-		return err
-	}
 	if _, _, err := s.look(ctx, names{none, none, none}); err != nil {
 		return err
 	}
