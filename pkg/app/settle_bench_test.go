@@ -19,7 +19,15 @@ import (
 
 // BenchmarkSettle works off stored events in batches as the worker does: one
 // operation is one checkout.session.completed of an order of its own.
+//
+// go test ./pkg/app -run xxx -bench Settle -benchtime 3000x
 func BenchmarkSettle(b *testing.B) {
+	for _, size := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint("batches of ", size), func(b *testing.B) { settleIn(b, size) })
+	}
+}
+
+func settleIn(b *testing.B, size int) {
 	ctx := context.Background()
 	db, err := postgres.Open(devstack.Database(b, migrate), postgres.Options{Name: b.Name(), Batches: true})
 	if err != nil {
@@ -52,8 +60,9 @@ func BenchmarkSettle(b *testing.B) {
 		}
 	}
 	read := worker.Decode(stripe.Decode).Read
+	var settling time.Duration
 	b.ResetTimer()
-	for batch := range slices.Chunk(attempts, 64) {
+	for batch := range slices.Chunk(attempts, size) {
 		events, err := db.ReadEvents(ctx, batch)
 		if err != nil {
 			b.Fatal(err)
@@ -63,10 +72,13 @@ func BenchmarkSettle(b *testing.B) {
 			c, err := read(e)
 			work[i] = order.Work{Attempt: batch[i], Entry: order.NewEntry(e, c), Err: err}
 		}
+		begun := time.Now()
 		results, err := db.Settle(ctx, work)
+		settling += time.Since(begun)
 		if err != nil || results[0].Err != nil {
 			b.Fatal(err, results)
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(settling.Microseconds())/float64(b.N), "us-settle/event")
 }

@@ -34,7 +34,8 @@ type Config[T, R any] struct {
 	Weigh func(T) int
 
 	// Helpers is how many batches may be worked on beside the first, each when at
-	// least Crowd items wait behind the one before. Work is then called by several.
+	// least Crowd items wait behind the one before. Work and After are then called by
+	// several at once.
 	Helpers, Crowd int
 
 	MaxItems       int // in one batch, default 256

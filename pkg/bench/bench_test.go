@@ -64,6 +64,19 @@ func run(t *testing.T, ctx context.Context, o bench.Options) (string, error) {
 	return out.String(), err
 }
 
+// read reads the file of figures.
+func read(t *testing.T, path string) (r bench.Result) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // Everything that is answered with 200 is stored, and every order of it PAID,
 // or Run would fail; and it is all told.
 func TestQuick(t *testing.T) {
@@ -78,14 +91,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	text, err := os.ReadFile(o.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r bench.Result
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	r := read(t, o.JSON)
 	var got []string
 	for _, f := range r.Figures {
 		got = append(got, f.Kind.String())
@@ -133,14 +139,7 @@ func TestOnlyWhatIsAskedFor(t *testing.T) {
 	if out, err := run(t, t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	text, err := os.ReadFile(o.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r bench.Result
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	r := read(t, o.JSON)
 	var got []string
 	for _, f := range r.Figures {
 		got = append(got, f.Kind.String())

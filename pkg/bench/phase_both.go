@@ -15,8 +15,8 @@ import (
 // receiver stalls, which is then charged as latency.
 const openConnections = 128
 
-// leadIn is how long an open loop goes on before its latencies count: emptied
-// tables have cost everyone their plans, and a worker that has just started has
+// leadIn is how long an open loop goes on before its latencies count: after tables
+// were emptied statements are planned anew, and a worker that has just started has
 // yet to fill its pools.
 func (b *bench) leadIn() time.Duration { return min(time.Second, b.o.Lasting) }
 
@@ -80,9 +80,9 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 		return f, fmt.Errorf("reading the clock: %w", err)
 	}
 	var out outcome
+	uncounted := int(k.Rate * b.leadIn().Seconds())
 	err = b.profiled(processes, func() (err error) {
-		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all,
-			uncounted: int(k.Rate * b.leadIn().Seconds())}.send(ctx)
+		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all, uncounted: uncounted}.send(ctx)
 		if err == nil {
 			err = b.finished(ctx, c, w.process, out.acked)
 		}
@@ -104,7 +104,7 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 		}
 		f.Seconds = done.Sub(begun).Seconds()
 		f.PerSecond = float64(f.Events) / f.Seconds
-	} else if f.Committed, err = paid.latencies(ctx, w.process, out, int(k.Rate*b.leadIn().Seconds())); err != nil {
+	} else if f.Committed, err = paid.latencies(ctx, w.process, out, uncounted); err != nil {
 		return f, err
 	}
 	settled, err := c.settle(ctx, metrics)

@@ -29,8 +29,9 @@ type Link struct {
 	ObjectID     string
 }
 
-// Book is the part of the world that a batch of events can reach, read and
-// locked by the caller, who afterwards stores what Changed says.
+// Book is the part of the world that a batch of events can reach, read by the
+// caller, who afterwards stores what Changes says, unless somebody else has changed
+// what was read.
 type Book struct {
 	orders   map[string]*Order
 	payments map[string]*Payment

@@ -23,8 +23,8 @@ type Ledger interface {
 	// ReadEvents reads the events of attempts, in their order; the zero Stored
 	// for one that was finished before.
 	ReadEvents(ctx context.Context, attempts []event.Attempt) ([]event.Stored, error)
-	// Settle works events off in one transaction: each is applied to its order
-	// under the order's lock, and finished. One result per event; the zero
+	// Settle works events off in one transaction: each is applied to its order, as
+	// nobody else changes it meanwhile, and finished. One result per event; the zero
 	// Result for one that was finished before.
 	Settle(ctx context.Context, work []order.Work) ([]order.Result, error)
 	// FailEvent records that an event which the others can't even try is FAILED.
