@@ -65,7 +65,9 @@ func (w *world) change(id string, s order.Status) {
 	w.tell([]string{id})
 }
 
+// tell waits until somebody listens: a server answers before it does.
 func (w *world) tell(ids []string) {
+	<-w.listening
 	w.mu.Lock()
 	changed := w.changed
 	w.mu.Unlock()
