@@ -35,7 +35,7 @@ type Config struct {
 	AdminAddr      string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:3001" for:"admin" doc:"Private address of the panel. Its cookies need TLS, unless this is the machine itself and APP_ENV is development."`
 	IngestURL      string        `env:"INGEST_URL" envDefault:"http://127.0.0.1:3000" for:"admin" doc:"Where the panel sends its test events: the ingest endpoint, without the path."`
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" for:"all" doc:"development, staging or production: text or JSON logs, and how strict the start is. NODE_ENV is read when it is unset."`
-	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"256" for:"worker" doc:"Tasks at a time; they share transactions of up to 128 events."`
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"384" for:"worker" doc:"Tasks at a time; they share transactions of up to 128 events."`
 	OTLPEndpoint   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" for:"ingest, worker" doc:"Where traces go, by OTLP over HTTP, such as http://collector:4318; OTEL_TRACES_SAMPLER says how many. Empty: nowhere."`
 	StripeAPIBase  string        `env:"STRIPE_API_BASE" envDefault:"https://api.stripe.com" for:"worker, api, admin, ops" doc:"Where Stripe is asked, for restaurants with an API key. Plain http only on this machine."`
 	StripeAPIRate  int           `env:"STRIPE_API_RATE" envDefault:"20" for:"worker, admin, ops" doc:"Requests a second to Stripe, of one process for all restaurants; one restaurant gets 10 at the most."`

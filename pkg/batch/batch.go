@@ -9,6 +9,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -33,9 +34,9 @@ type Config[T, R any] struct {
 	// Weigh, if set, is an item's weight (bytes); otherwise it is 0.
 	Weigh func(T) int
 
-	// Helpers is how many batches may be worked on beside the first, each when at
-	// least Crowd items wait behind the one before. Work and After are then called by
-	// several at once.
+	// Helpers is how many batches may be worked on beside the first, each begun when
+	// at least Crowd items wait for it. Work and After are then called by several at
+	// once.
 	Helpers, Crowd int
 
 	MaxItems       int // in one batch, default 256
@@ -47,14 +48,14 @@ type Config[T, R any] struct {
 // Batcher is made by New and works once Run is called.
 type Batcher[T, R any] struct {
 	cfg   Config[T, R]
-	queue chan *call[T, R]
 	calls sync.Pool // of *call: answered ones, whose channel is empty
 
-	mu     sync.RWMutex // held for reading while sending, so that Close can't close under a sender
-	closed bool
-
-	weightMu sync.Mutex
-	weight   int
+	mu      sync.Mutex
+	turn    *sync.Cond    // somebody may begin a batch, or nobody ever again
+	queue   []*call[T, R] // those that wait, the first one first
+	weight  int           // theirs, and of those that are worked on
+	working int           // batches
+	closed  bool
 }
 
 type call[T, R any] struct {
@@ -77,7 +78,8 @@ func New[T, R any](cfg Config[T, R]) *Batcher[T, R] {
 	if cfg.Weigh == nil {
 		cfg.Weigh = func(T) int { return 0 }
 	}
-	b := &Batcher[T, R]{cfg: cfg, queue: make(chan *call[T, R], cfg.MaxQueued)}
+	b := &Batcher[T, R]{cfg: cfg}
+	b.turn = sync.NewCond(&b.mu)
 	b.calls.New = func() any { return &call[T, R]{answer: make(chan answer[R], 1)} }
 	return b
 }
@@ -116,31 +118,39 @@ func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 // Offer hands item over if the queue is at most half full, and doesn't wait.
 // It answers whether it was taken.
 func (b *Batcher[T, R]) Offer(item T) bool {
-	if len(b.queue) > b.cfg.MaxQueued/2 {
+	if b.Waiting() > b.cfg.MaxQueued/2 {
 		return false
 	}
 	return b.send(b.call(item)) == nil
 }
 
 // Waiting is the number of items in the queue.
-func (b *Batcher[T, R]) Waiting() int { return len(b.queue) }
+func (b *Batcher[T, R]) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
 
 func (b *Batcher[T, R]) send(c *call[T, R]) error {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.closed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
 		return ErrClosed
-	}
-	if !b.reserve(c.weight) {
+	case len(b.queue) == b.cfg.MaxQueued, b.weight > 0 && b.weight+c.weight > b.cfg.MaxQueueWeight:
 		return ErrFull
 	}
-	select {
-	case b.queue <- c:
-		return nil
-	default:
-		b.release(c.weight)
-		return ErrFull
+	b.queue, b.weight = append(b.queue, c), b.weight+c.weight
+	if n := len(b.queue); b.ready() && (n == 1 || n == b.cfg.Crowd) { // for those between, somebody is on the way
+		b.turn.Signal()
 	}
+	return nil
+}
+
+// ready reports whether a batch may begin: the only one at once, and one beside
+// others where many wait.
+func (b *Batcher[T, R]) ready() bool {
+	return len(b.queue) > 0 && (b.working == 0 || len(b.queue) >= b.cfg.Crowd)
 }
 
 // Close lets Run finish what is queued and return; Do and Offer refuse from
@@ -148,60 +158,54 @@ func (b *Batcher[T, R]) send(c *call[T, R]) error {
 func (b *Batcher[T, R]) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed {
-		b.closed = true
-		close(b.queue)
-	}
+	b.closed = true
+	b.turn.Broadcast()
 }
 
 // Run works until Close was called and the queue is empty. ctx is Work's; its
 // end doesn't end Run, so that nobody waits in vain.
 func (b *Batcher[T, R]) Run(ctx context.Context) {
-	var helping sync.WaitGroup
-	crowded := make(chan struct{}) // unbuffered: heard only by a helper that has nothing to do
-	for range b.cfg.Helpers {
-		helping.Go(func() {
-			for range crowded {
-				select {
-				case first, ok := <-b.queue:
-					if ok {
-						b.work(ctx, b.collect(first))
-					}
-				default: // somebody else has taken them
-				}
+	var all sync.WaitGroup
+	for range 1 + b.cfg.Helpers {
+		all.Go(func() {
+			for calls := b.begin(); calls != nil; calls = b.begin() {
+				b.work(ctx, calls)
+				b.end()
 			}
 		})
 	}
-	for first := range b.queue {
-		calls := b.collect(first)
-		if b.cfg.Helpers > 0 && len(b.queue) >= b.cfg.Crowd {
-			select {
-			case crowded <- struct{}{}:
-			default:
-			}
-		}
-		b.work(ctx, calls)
-	}
-	close(crowded)
-	helping.Wait()
+	all.Wait()
 }
 
-// collect takes what is waiting behind the first, up to the limits of one batch.
-func (b *Batcher[T, R]) collect(first *call[T, R]) []*call[T, R] {
-	calls, weight := append(make([]*call[T, R], 0, 1+min(len(b.queue), b.cfg.MaxItems)), first), first.weight
-	for len(calls) < b.cfg.MaxItems && weight < b.cfg.MaxWeight {
-		select {
-		case c, ok := <-b.queue:
-			if !ok {
-				return calls
-			}
-			calls = append(calls, c)
-			weight += c.weight
-		default:
-			return calls
+// begin waits for a batch and takes it; nil after Close, if nothing is left that
+// one who is still at work won't take.
+func (b *Batcher[T, R]) begin() []*call[T, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !b.ready() {
+		if b.closed {
+			return nil
 		}
+		b.turn.Wait()
+	}
+	n, weight := 0, 0
+	for n < len(b.queue) && n < b.cfg.MaxItems && (n == 0 || weight < b.cfg.MaxWeight) {
+		weight += b.queue[n].weight
+		n++
+	}
+	calls := slices.Clone(b.queue[:n])
+	b.queue = slices.Delete(b.queue, 0, n)
+	b.working++
+	if b.ready() {
+		b.turn.Signal()
 	}
 	return calls
+}
+
+func (b *Batcher[T, R]) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.working--
 }
 
 func (b *Batcher[T, R]) work(ctx context.Context, calls []*call[T, R]) {
@@ -215,12 +219,12 @@ func (b *Batcher[T, R]) work(ctx context.Context, calls []*call[T, R]) {
 		b.work(ctx, calls[len(calls)/2:])
 		return
 	}
+	b.release(calls)
 	for i, c := range calls {
 		a := answer[R]{err: err}
 		if err == nil {
 			a.result = results[i]
 		}
-		b.release(c.weight)
 		c.answer <- a // from here on it is the caller's
 	}
 	if err == nil && b.cfg.After != nil {
@@ -228,18 +232,11 @@ func (b *Batcher[T, R]) work(ctx context.Context, calls []*call[T, R]) {
 	}
 }
 
-func (b *Batcher[T, R]) reserve(weight int) bool {
-	b.weightMu.Lock()
-	defer b.weightMu.Unlock()
-	if b.weight > 0 && b.weight+weight > b.cfg.MaxQueueWeight {
-		return false
+// release is before the answers: who has one finds room for the next item.
+func (b *Batcher[T, R]) release(calls []*call[T, R]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range calls {
+		b.weight -= c.weight
 	}
-	b.weight += weight
-	return true
-}
-
-func (b *Batcher[T, R]) release(weight int) {
-	b.weightMu.Lock()
-	defer b.weightMu.Unlock()
-	b.weight -= weight
 }

@@ -2,7 +2,6 @@ package batch_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,35 +74,63 @@ func TestABatchIsWhatHasArrivedMeanwhile(t *testing.T) {
 	}
 }
 
-// A second batch is worked on beside the first only where enough wait behind it.
+// A further batch is worked on beside others only where a crowd waits for it, and
+// from the moment that there is one.
 func TestACrowdHasAHelper(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name           string
 		helpers, crowd int
-		want           [][]int // begun before the second batch has ended
+		items          []int   // in the order in which they come
+		begun          [][]int // before any has ended
+		then           [][]int // beside them, when one has
 	}{
-		{"as many as it takes", 1, 3, [][]int{{1}, {2, 3}, {4, 5}}},
-		{"one too few", 1, 4, [][]int{{1}, {2, 3}}},
-		{"nobody to help", 0, 3, [][]int{{1}, {2, 3}}},
+		{"a crowd", 1, 3, []int{1, 2, 3, 4}, [][]int{{1}, {2, 3}}, nil},
+		{"one too few", 1, 3, []int{1, 2, 3}, [][]int{{1}}, [][]int{{2, 3}}},
+		{"another crowd than can be helped", 1, 3, []int{1, 2, 3, 4, 5, 6}, [][]int{{1}, {2, 3}}, [][]int{{4, 5}}},
+		{"as many as may help", 2, 3, []int{1, 2, 3, 4, 5, 6}, [][]int{{1}, {2, 3}, {4, 5}}, nil},
+		{"nobody may help", 0, 3, []int{1, 2, 3, 4, 5}, [][]int{{1}}, [][]int{{2, 3}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := open(t, true, batch.Config[int, int]{MaxItems: 2, Helpers: c.helpers, Crowd: c.crowd})
 				defer d.end()
-				answers := d.ask(1, 2, 3, 4, 5, 6) // behind the first nobody waited yet
+				answers := d.ask(c.items...)
+				if diff := cmp.Diff(c.begun, d.batches); diff != "" {
+					t.Error("before any has ended (-want +got)\n", diff)
+				}
 				d.hold <- struct{}{}
 				synctest.Wait()
-				begun := slices.SortedFunc(slices.Values(d.batches), slices.Compare)
-				if diff := cmp.Diff(c.want, begun); diff != "" {
-					t.Error("(-want +got)\n", diff)
+				if diff := cmp.Diff(append(c.begun, c.then...), d.batches); diff != "" {
+					t.Error("after one has ended (-want +got)\n", diff)
 				}
 				d.letGo()
-				if diff := cmp.Diff([]answer{{Result: 10}, {Result: 20}, {Result: 30}, {Result: 40}, {Result: 50}, {Result: 60}}, values(answers)); diff != "" {
+				if diff := cmp.Diff(tenfold(c.items), results(values(answers))); diff != "" {
 					t.Error("(-want +got)\n", diff)
 				}
 			})
+		})
+	}
+}
+
+// Many that come at once wake as many as there is work for, whoever is first to see
+// them.
+func TestACrowdThatComesAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			d := open(t, true, batch.Config[int, int]{MaxItems: 2, Helpers: 3, Crowd: 2})
+			defer d.end()
+			synctest.Wait()
+			for n := range 8 {
+				d.Offer(n)
+			}
+			synctest.Wait()
+			if len(d.batches) != 4 {
+				t.Fatalf("begun: %v", d.batches)
+			}
+			d.letGo()
 		})
 	}
 }

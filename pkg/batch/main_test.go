@@ -97,3 +97,11 @@ func values(answers []*answer) []answer {
 	}
 	return all
 }
+
+func results(answers []answer) []int {
+	all := make([]int, len(answers))
+	for i, a := range answers {
+		all[i] = a.Result
+	}
+	return all
+}

@@ -49,7 +49,7 @@ func quick(t *testing.T) bench.Options {
 	}
 	dir := t.TempDir()
 	return bench.Options{
-		Connections: []int{64}, Rates: []float64{1000}, Concurrency: []int{256}, Rounds: 1, Lasting: 200 * time.Millisecond,
+		Connections: []int{64}, Rates: []float64{1000}, Concurrency: []int{384}, Rounds: 1, Lasting: 200 * time.Millisecond,
 		Drain: 200, Duplicates: 20, Stored: 1000, Strict: true, Self: []string{self, asRole},
 		JSON: filepath.Join(dir, "bench.json"), Report: filepath.Join(dir, "bench.html"), Profiles: filepath.Join(dir, "profiles"),
 	}
@@ -106,7 +106,7 @@ func TestQuick(t *testing.T) {
 		"/api/health/webhooks, query, 1000 stored before", "state for /metrics, query, 1000 stored before",
 		"stuck orders, query, 1000 stored before", "panel, newest events, query, 1000 stored before",
 		"panel, failed events, query, 1000 stored before",
-		"asynq no-op, drain, 256 at a time", "usual, drain, 32 at a time", "tillhook, drain, 256 at a time",
+		"asynq no-op, drain, 384 at a time", "usual, drain, 32 at a time", "tillhook, drain, 384 at a time",
 		"usual, whole life, 64 connections", "tillhook, whole life, 64 connections", "Postgres, empty commit",
 		"usual, open loop, 1000/s", "tillhook, open loop, 1000/s",
 	}

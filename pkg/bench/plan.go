@@ -91,7 +91,7 @@ func (b *bench) warm(ctx context.Context, s stage) error {
 // What is measured at one size only.
 const (
 	usualConnections   = 64
-	productConcurrency = 256 // tasks at a time of the product's worker
+	productConcurrency = 384 // tasks at a time of the product's worker
 )
 
 func pick(from []int, wanted int) int {

@@ -67,8 +67,8 @@ const (
 
 // takeAhead makes a client over s for a process that works at so many tasks.
 func takeAhead(s *shared, concurrency int) *ahead {
-	// An eighth: another process may have nothing to do.
-	a := &ahead{shared: s, most: max(1, concurrency/8), listenFor: listenFor, now: time.Now}
+	// A quarter: another process may have nothing to do.
+	a := &ahead{shared: s, most: max(1, concurrency/4), listenFor: listenFor, now: time.Now}
 	for name := range weights {
 		a.stocks = append(a.stocks, &stock{prefix: "asynq:{" + name + "}:"})
 	}

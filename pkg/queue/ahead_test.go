@@ -19,7 +19,7 @@ import (
 func TestTasksTakenAheadAreGivenBack(t *testing.T) {
 	t.Parallel()
 	b := benchOn(t, devstack.RealRedis(t).URL)
-	const slots = 17 // an eighth is 2: of nine round trips' 18 tasks one is not begun
+	const slots = 9 // a quarter is 2: of five round trips' 10 tasks one is not begun
 	var ids []string
 	for i := range slots + 3 {
 		ids = append(ids, fmt.Sprintf("%02d", i))
@@ -70,7 +70,7 @@ func TestTakingAhead(t *testing.T) {
 	ctx := t.Context()
 	prefix := "asynq:{critical}:"
 	keys := []string{prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease"}
-	a := takeAhead(share(dial(b.conn)), 24)
+	a := takeAhead(share(dial(b.conn)), 12)
 	now := a.now()
 	a.now = func() time.Time { return now }
 	take := func() string {

@@ -174,7 +174,7 @@ func TestFullHandsWakeAnother(t *testing.T) {
 			b.enqueue(fmt.Sprint(i, k))
 		}
 		b.redis.Del(ctx, bell)
-		if _, err := b.listener(16).want(ctx); err != nil {
+		if _, err := b.listener(8).want(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := b.redis.LLen(ctx, bell).Val(); got != rings {

@@ -19,7 +19,7 @@ type Handler func(ctx context.Context, a event.Attempt) error
 
 // FleetConfig is a worker process's share of the work.
 type FleetConfig struct {
-	Concurrency     int           // tasks at a time, default 256: they share transactions
+	Concurrency     int           // tasks at a time, default 384: they share transactions
 	ShutdownTimeout time.Duration // for tasks under way; what isn't done by then goes back to the queue; default 8 s
 	Log             *slog.Logger
 
@@ -37,7 +37,7 @@ var errStranger = event.Unavailable(errors.New("this worker does not know tasks 
 // Work takes tasks until ctx ends, then finishes or hands back those under way.
 func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error {
 	if cfg.Concurrency == 0 {
-		cfg.Concurrency = 256
+		cfg.Concurrency = 384
 	}
 	if cfg.delay == nil {
 		cfg.delay = retryDelay

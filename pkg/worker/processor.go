@@ -47,12 +47,9 @@ func (d Decode) Read(e event.Stored) (c order.Contribution, err error) {
 
 const (
 	// maxBatch is how many events share a transaction. More would hold the locks
-	// of more orders for longer, and gain little.
+	// of more orders for longer, and gain little. A second batch is worked on beside
+	// another only if it is a full one: two halves are more work than a whole.
 	maxBatch = 128
-
-	// crowd is how many events have to wait behind a batch for a second one to be
-	// worked on beside it. With fewer, two would be as much work as one each.
-	crowd = 64
 
 	// After an outage the processor rests for restLeast to twice that, at random,
 	// and the tasks under way with it: otherwise every task in the queue would
@@ -80,7 +77,7 @@ type Processor struct {
 func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
 	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
-	p.batches = batch.New(batch.Config[event.Attempt, settled]{Work: p.settle, Split: split, MaxItems: maxBatch, Helpers: 1, Crowd: crowd})
+	p.batches = batch.New(batch.Config[event.Attempt, settled]{Work: p.settle, Split: split, MaxItems: maxBatch, Helpers: 1, Crowd: maxBatch})
 	return p
 }
 

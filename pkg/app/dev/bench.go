@@ -57,7 +57,7 @@ func benchCommand(p app.Process) *cobra.Command {
 				unlessAsked(c, map[string]func(){
 					"connections": func() { o.Connections = []int{1, 16, 64, 256} },
 					"rate":        func() { o.Rates = []float64{250, 500, 1000, 2000, 4000} },
-					"concurrency": func() { o.Concurrency = []int{8, 64, 256, 512} },
+					"concurrency": func() { o.Concurrency = []int{8, 64, 384} },
 				})
 			}
 			if quick {
@@ -76,7 +76,7 @@ func benchCommand(p app.Process) *cobra.Command {
 	flags := c.Flags()
 	flags.IntSliceVar(&o.Connections, "connections", []int{64, 256}, "closed loops: connections that send as fast as they are answered")
 	flags.Float64SliceVar(&o.Rates, "rate", []float64{1000}, "open loops: deliveries a second, answered or not")
-	flags.IntSliceVar(&o.Concurrency, "concurrency", []int{256}, "WORKER_CONCURRENCY of the product's worker")
+	flags.IntSliceVar(&o.Concurrency, "concurrency", []int{384}, "WORKER_CONCURRENCY of the product's worker")
 	flags.StringArrayVar(&o.Only, "only", nil, "measure only what has this in its name, as the progress shows it; may be given again")
 	flags.IntVar(&o.Rounds, "rounds", 3, "how often everything is measured, in turns")
 	flags.DurationVar(&o.Lasting, "lasting", 3*time.Second, "how long one measurement takes")
