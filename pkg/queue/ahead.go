@@ -112,6 +112,11 @@ func (q *stock) keys() []string {
 	return []string{q.prefix + "pending", q.prefix + "paused", q.prefix + "active", q.prefix + "lease"}
 }
 
+// take is the script that takes so many.
+func (q *stock) take(leaseEnd any, most int) script {
+	return script{keys: q.keys(), args: []any{leaseEnd, q.prefix + "t:", most}}
+}
+
 // next is the next task's content, empty if there is none.
 func (a *ahead) next(ctx context.Context, q *stock, leaseEnd any) (string, error) {
 	a.mu.Lock()
@@ -153,16 +158,14 @@ func (a *ahead) look(ctx context.Context, leaseEnd any) error {
 	pipe := a.shared.UniversalClient.Pipeline()
 	for _, q := range a.stocks {
 		if len(q.tasks) == 0 {
-			asked[q] = takeScript.EvalSha(ctx, pipe, q.keys(), leaseEnd, q.prefix+"t:", a.most)
+			take := q.take(leaseEnd, a.most)
+			asked[q] = takeScript.EvalSha(ctx, pipe, take.keys, take.args...)
 		}
 	}
 	_, _ = pipe.Exec(ctx) // the first command's error, which that command has
 	full, err := false, error(nil)
 	for q, cmd := range asked {
-		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			cmd = takeScript.Eval(ctx, a.shared.UniversalClient, q.keys(), leaseEnd, q.prefix+"t:", a.most)
-		}
-		answer, takeErr := cmd.StringSlice()
+		answer, takeErr := a.shared.known(ctx, takeScript, q.take(leaseEnd, a.most), cmd).StringSlice()
 		if takeErr != nil {
 			err = errors.Join(err, fmt.Errorf("taking tasks: %w", takeErr))
 		}

@@ -49,11 +49,7 @@ func (q *Queue) enqueueSome(ctx context.Context, records []event.Record) error {
 	_, _ = pipe.Exec(ctx) // the first command's error, which that command has
 	var faults []error
 	for i, cmd := range made {
-		err := cmd.Err()
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			err = enqueueScript.Eval(ctx, q.redis, written[i].keys, written[i].args...).Err()
-		}
-		faults = append(faults, err)
+		faults = append(faults, q.redis.known(ctx, enqueueScript, *written[i], cmd).Err())
 	}
 	return errors.Join(faults...)
 }

@@ -78,6 +78,15 @@ func ofTask(keys []string) bool {
 	return false
 }
 
+// known is the answer to a script of ours, which is run once more if Redis didn't
+// know it.
+func (s *shared) known(ctx context.Context, text *redis.Script, e script, answer *redis.Cmd) *redis.Cmd {
+	if redis.HasErrorPrefix(answer.Err(), "NOSCRIPT") {
+		return text.Eval(ctx, s, e.keys, e.args...)
+	}
+	return answer
+}
+
 // run sends scripts and reads their answers, and rings if they have brought
 // tasks. Each has its own error.
 func (s *shared) run(ctx context.Context, scripts []script) ([]*redis.Cmd, error) {
@@ -89,11 +98,21 @@ func (s *shared) run(ctx context.Context, scripts []script) ([]*redis.Cmd, error
 	}
 	pipe := s.UniversalClient.Pipeline()
 	for i, e := range scripts {
-		cmds[i] = pipe.EvalSha(ctx, e.sha, e.keys, e.args...)
+		if !e.ends() {
+			cmds[i] = pipe.EvalSha(ctx, e.sha, e.keys, e.args...)
+		}
+	}
+	gathered := gather(scripts)
+	ended := make([]*redis.Cmd, len(gathered))
+	for i, e := range gathered {
+		ended[i] = doneScript.EvalSha(ctx, pipe, e.keys, e.args...)
 	}
 	if rings {
 		addRing(ctx, pipe)
 	}
 	_, _ = pipe.Exec(ctx) // the first command's error, which that command has
+	for i, e := range gathered {
+		e.answer(ctx, s.known(ctx, doneScript, e.script, ended[i]), cmds)
+	}
 	return cmds, nil
 }
