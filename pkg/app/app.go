@@ -121,7 +121,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	ledger, err := openBatches(cfg, "worker ledger", ledgerPatience)
+	ledger, err := openLedger(cfg)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -218,6 +218,11 @@ func openPostgres(cfg Config, name string) (*postgres.DB, error) {
 // waits so long for a lock (0: the default).
 func openBatches(cfg Config, name string, patience time.Duration) (*postgres.DB, error) {
 	return postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{Name: "tillhook " + name, Batches: true, LockTimeout: patience})
+}
+
+// openLedger is what a worker settles by.
+func openLedger(cfg Config) (*postgres.DB, error) {
+	return openBatches(cfg, "worker ledger", ledgerPatience)
 }
 
 // ledgerPatience is how long a batch of the worker waits for an order that
