@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"tillhook/pkg/bench/reference"
@@ -203,13 +204,15 @@ func (b *bench) finished(ctx context.Context, c *contender, w *process, n int) e
 	if c.product() {
 		waiting, paid = `SELECT EXISTS (SELECT FROM "WebhookEvent" WHERE status = 'PROCESSING')`, `SELECT count(*) FROM "Order" WHERE status = 'PAID'`
 	}
-	err := until(ctx, doneWithin, w, func() (bool, error) {
-		if tasks, err := b.services.tasks(ctx, c.site.redisURL); tasks > 0 || err != nil {
-			return false, err
-		}
-		var some bool
-		err := c.site.db.GetContext(ctx, &some, waiting)
-		return !some, err
+	err := b.services.onRedis(c.site.redisURL, func(r *redis.Client) error {
+		return until(ctx, doneWithin, w, func() (bool, error) {
+			if n, err := tasks(ctx, r); n > 0 || err != nil {
+				return false, err
+			}
+			var some bool
+			err := c.site.db.GetContext(ctx, &some, waiting)
+			return !some, err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the worker of %s: %w", c.name, err)

@@ -239,18 +239,18 @@ func (s *services) workers(ctx context.Context, redisURL string) (n int64, err e
 
 // tasks is how many wait for their turn or are being worked on. Those that wait
 // for another attempt are left out: they come back.
-func (s *services) tasks(ctx context.Context, redisURL string) (n int64, err error) {
-	err = s.onRedis(redisURL, func(c *redis.Client) error {
+func tasks(ctx context.Context, c *redis.Client) (n int64, err error) {
+	var lengths []*redis.IntCmd
+	_, err = c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, name := range []string{queue.Critical, queue.Default, queue.Low} {
 			for _, list := range []string{"pending", "active"} {
-				length, err := c.LLen(ctx, "asynq:{"+name+"}:"+list).Result()
-				if err != nil {
-					return err
-				}
-				n += length
+				lengths = append(lengths, pipe.LLen(ctx, "asynq:{"+name+"}:"+list))
 			}
 		}
 		return nil
 	})
+	for _, l := range lengths {
+		n += l.Val()
+	}
 	return n, err
 }
