@@ -73,8 +73,10 @@ func Role(ctx context.Context, p app.Process) error {
 	number := func(name string) int { n, _ := strconv.Atoi(env(name)); return n }
 	switch name := p.Args[0]; name {
 	case roleIngest:
+		app.Relax() // as the program does
 		return app.Ingest(ctx, app.Process{Env: p.Env, Stderr: p.Stderr})
 	case roleWorker:
+		app.Relax()
 		return app.Worker(ctx, app.Process{Env: p.Env, Stderr: p.Stderr})
 	case roleVerify, roleUsual:
 		l, err := net.Listen("tcp", env(envListen))

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package app
+
+// Relax is for Linux only.
+func Relax() {}
