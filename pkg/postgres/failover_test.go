@@ -123,6 +123,11 @@ func TestListenersComeBackAfterARestart(t *testing.T) {
 	t.Parallel()
 	server := own(t)
 	d := open(t, server.URL)
+	exec(t, d, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('first', 'first', 'first')`)
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o1', 'first', 1, 'eur')`)
+	exec(t, d, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p1', 'o1', 'cs_0', 1, 'eur')`)
+	exec(t, d, `INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType") VALUES
+		('first', 'p1', 'missed at first', to_timestamp(1700000000), 'charge.succeeded')`)
 	changed, woken := listeners(t, d)
 	hears := func(when string) {
 		t.Helper()
@@ -130,6 +135,10 @@ func TestListenersComeBackAfterARestart(t *testing.T) {
 		await(t, "a changed configuration, "+when, changed)
 	}
 	await(t, "the beginning", changed)
+	if got := await(t, "the beginning of the other", woken); got != "missed at first 1700000000 charge.succeeded" {
+		t.Errorf("woken at the beginning: %s", got)
+	}
+	exec(t, d, `DELETE FROM "WaitingEvent"`)
 	hears("before")
 	exec(t, d, `INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType") VALUES
 		('before', 'p', 'e', to_timestamp(1700000000), 'charge.succeeded'), ('before', 'o', 'e', to_timestamp(1700000000), 'charge.succeeded'),
