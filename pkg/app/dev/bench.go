@@ -32,7 +32,7 @@ count. That an order is committed is heard from a trigger's notification. A bad
 ratio is shown, and no error; a delivery that was answered with 200 and is not
 stored, or an order that is not PAID in the end, is one.`
 
-const benchExamples = `  go run ./cmd/dev bench                      everything, in three to four minutes
+const benchExamples = `  go run ./cmd/dev bench                      everything, in five minutes
   go run ./cmd/dev bench --quick              only whether all is stored and paid
   go run ./cmd/dev bench --connections 1,16,64,256 --rate 500,1000,2000
   go run ./cmd/dev bench --report bench.html  the same, and more, as a page with plots
