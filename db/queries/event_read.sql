@@ -1,8 +1,7 @@
 -- The events of a batch that are still to be worked on, without a lock; see
 -- event_lock for $2 and $3, and for the status.
--- A verified payload is UTF-8, and as text it comes in half of the bytes.
 SELECT e.id, extract(epoch FROM e."occurredAt")::bigint AS "occurredAt", coalesce(e."providerEventId", '') AS "providerEventId", e."eventType",
-    e."restaurantId", e.livemode, e.status, convert_from(e.payload, 'UTF8') AS payload,
+    e."restaurantId", e.livemode, e.status, e.payload,
     coalesce((SELECT c."stripeAccountId" FROM "RestaurantPaymentConfig" c
               WHERE c."restaurantId" = e."restaurantId" AND c.provider = e.provider), '') AS account
 FROM "WebhookEvent" e

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"sync/atomic"
@@ -28,14 +29,15 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return &boundedConn{Conn: c, readWithin: d.readWithin}, nil
+	bounded := &boundedConn{Conn: c, readWithin: d.readWithin}
+	return &readAhead{bounded, bufio.NewReaderSize(bounded, readSize)}, nil
 }
 
 // lastDialer remembers its last connection, so that it can be closed from
 // outside: lib/pq's listener holds its own lock while it waits for an answer.
 type lastDialer struct {
 	dialer
-	last atomic.Pointer[boundedConn]
+	last atomic.Pointer[readAhead]
 }
 
 func (d *lastDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -43,7 +45,7 @@ func (d *lastDialer) DialContext(ctx context.Context, network, address string) (
 	if err != nil {
 		return nil, err
 	}
-	d.last.Store(c.(*boundedConn))
+	d.last.Store(c.(*readAhead))
 	return c, nil
 }
 
@@ -53,6 +55,18 @@ func (d *lastDialer) cut() {
 		_ = c.Close() // it may be closed already
 	}
 }
+
+// readSize is how much is asked for at once, in bytes. lib/pq itself asks for 4 KiB,
+// which is one call to the kernel for every event of a batch.
+const readSize = 64 << 10
+
+// readAhead is a connection of which more is read than is asked for.
+type readAhead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c *readAhead) Read(b []byte) (int, error) { return c.in.Read(b) }
 
 type boundedConn struct {
 	net.Conn
