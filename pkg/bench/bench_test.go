@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +24,7 @@ import (
 
 	"tillhook/pkg/app"
 	"tillhook/pkg/bench"
+	"tillhook/pkg/stripe"
 )
 
 // asRole makes this test binary one of a benchmark's processes.
@@ -157,6 +163,49 @@ func TestOnlyWhatIsAskedFor(t *testing.T) {
 	o.Only = []string{"opened"}
 	if _, err := run(t, t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "no measurement has opened in its name; there are:\n  verify-only, closed loop") {
 		t.Error(err)
+	}
+}
+
+// To an endpoint that runs elsewhere deliveries are only sent, signed with its
+// secret, and nothing is said of what can't be known from here. If it takes none
+// of them that is an error.
+func TestAnEndpointElsewhere(t *testing.T) {
+	t.Parallel()
+	var taken atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		signature, parseErr := stripe.ParseSignature(r.Header.Get("Stripe-Signature"))
+		if errors.Join(err, parseErr, signature.CheckTime(time.Now())) != nil || r.URL.Path != "/hook/a" || !signature.Match("whsec_a", body) {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		taken.Add(1)
+	}))
+	t.Cleanup(server.Close)
+	o := bench.Options{
+		URL: server.URL + "/hook/a", Secret: "whsec_a", Connections: []int{4}, Rates: []float64{200}, Rounds: 1,
+		Lasting: 100 * time.Millisecond, JSON: filepath.Join(t.TempDir(), "bench.json"),
+	}
+	out, err := run(t, t.Context(), o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, unknown := range []string{"worker", "generator", "CPU 0", "RATIOS"} {
+		if strings.Contains(out, unknown) {
+			t.Errorf("it speaks of %q:\n%s", unknown, out)
+		}
+	}
+	r, events := read(t, o.JSON), 0
+	for _, f := range r.Figures {
+		events += f.Events
+	}
+	// The lead-in of the open loop is taken, and not among the events.
+	if n := int(taken.Load()); len(r.Figures) != 2 || events == 0 || events > n {
+		t.Errorf("%d events in %d figures, %d taken", events, len(r.Figures), n)
+	}
+	o.Secret = "whsec_b"
+	if _, err := run(t, t.Context(), o); err == nil || !strings.Contains(err.Error(), "no delivery was accepted") {
+		t.Errorf("with another secret: %v", err)
 	}
 }
 

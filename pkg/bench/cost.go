@@ -52,8 +52,9 @@ func (f *Figure) charge(before, after reading) {
 	if busy := after[machine].CPU - before[machine].CPU; busy > 0 {
 		f.OthersShare = max(0, 1-all/busy)
 	}
-	if all > 0 {
-		f.GeneratorShare = (after[generator].CPU - before[generator].CPU) / all
+	// Of a receiver that runs elsewhere nothing is known, and so there is no share.
+	if own := after[generator].CPU - before[generator].CPU; all > own {
+		f.GeneratorShare = own / all
 	}
 	maps.DeleteFunc(f.RSS, func(name string, _ int64) bool { return name == generator })
 }

@@ -38,7 +38,7 @@ func printTable(w io.Writer, r *Result) {
 				continue
 			}
 			if !header {
-				printHeader(w, measure)
+				r.printHeader(w, measure)
 				header = true
 			}
 			r.printRow(w, k)
@@ -77,8 +77,12 @@ var headings = map[string]string{
 
 const rowFormat = "  %-22s %7s %6s %6s %6s %6s %6s %6s\n"
 
-func printHeader(w io.Writer, measure string) {
-	fmt.Fprintf(w, "\n  %s\n", headings[measure])
+func (r *Result) printHeader(w io.Writer, measure string) {
+	heading := headings[measure]
+	if r.Services == (Services{}) { // who works beside a receiver elsewhere, nobody here knows
+		heading = strings.NewReplacer(", no worker", "", ", receiver and worker", "").Replace(heading)
+	}
+	fmt.Fprintf(w, "\n  %s\n", heading)
 	if measure == Drain {
 		return
 	}
