@@ -4,10 +4,11 @@
 -- update in an event's life (26-33), of which so many must take place (34).
 --
 -- Each row that was read comes with its xmin: if that is another, somebody has
--- changed the row meanwhile. Rows that are not changed are locked, so that nobody
--- changes them before the others are committed. Orders come first, then payments,
--- each in the order of their ids: batches that meet wait for each other instead of
--- deadlocking.
+-- changed the row meanwhile, or has given the order another payment. Rows that are
+-- not changed are locked, so that nobody changes them before the others are
+-- committed. Orders come first, then payments, each in the order of their ids, so
+-- that batches that meet wait for each other. Where one changes what the other only
+-- locks they may still deadlock: then both give up, soon, and are done with locks.
 --
 -- A finished event is never finished again. See event_lock for 32 and 33, the
 -- first and the last time, and for why it doesn't say = 'PROCESSING'. Each event

@@ -71,6 +71,13 @@ func (n *names) add(e order.Entry) {
 	look("payment", e.PaymentID)
 }
 
+// foreignName is a name that is another restaurant's.
+type foreignName struct {
+	RestaurantID string `db:"restaurant_id"`
+	Kind         string `db:"kind"`
+	ID           string `db:"id"`
+}
+
 // refuseForeign turns a result that would wait into a final one where the
 // event names something that is another restaurant's: nobody will ever link
 // that to this one.
@@ -88,11 +95,7 @@ func (s *settlement) refuseForeign(ctx context.Context, results []order.Result) 
 	if len(n.ids) == 0 {
 		return nil
 	}
-	var foreign []struct {
-		RestaurantID string `db:"restaurant_id"`
-		Kind         string `db:"kind"`
-		ID           string `db:"id"`
-	}
+	var foreign []foreignName
 	if err := s.on.list(ctx, &foreign, "link_foreign", n.restaurants, n.kinds, n.ids); err != nil {
 		return err
 	}

@@ -54,7 +54,10 @@ func beginCheckout(ctx context.Context, tx *sqlx.Tx, s *settlement, start order.
 	if err != nil {
 		return c, err
 	}
-	o := orders[0] // it is locked
+	if len(orders) == 0 { // it is locked, but somebody holds a payment of it
+		return c, order.ErrBusy
+	}
+	o := orders[0]
 	p, err := o.Payable(start.Dead)
 	if err != nil {
 		return c, err
@@ -90,6 +93,9 @@ func openPayment(ctx context.Context, tx *sqlx.Tx, s *settlement, o *order.Order
 	orders, err := s.lockOrders(ctx, []string{o.ID})
 	if err != nil {
 		return nil, err
+	}
+	if len(orders) == 0 {
+		return nil, order.ErrBusy
 	}
 	o = orders[0]
 	for _, p := range o.Payments {

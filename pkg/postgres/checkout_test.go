@@ -126,6 +126,19 @@ func TestACheckoutAfterTheEnd(t *testing.T) {
 	if got := get[string](t, d, `SELECT concat_ws(' ', "orderFrom", "orderTo", "paymentId", reason) FROM "OrderTransition"`); got != "EXPIRED PAYMENT_PENDING p2 checkout begun again" {
 		t.Error(got)
 	}
+	tx, err := d.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(`UPDATE "Payment" SET status = status WHERE id = 'p2'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.BeginCheckout(t.Context(), start("p3")); !errors.Is(err, order.ErrBusy) {
+		t.Errorf("while somebody holds a payment: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
 	exec(t, d, `UPDATE "Order" SET status = 'PAID'`)
 	if _, err := d.BeginCheckout(t.Context(), start("p3")); !errors.Is(err, order.ErrPaid) {
 		t.Errorf("of a paid order: %v", err)

@@ -22,8 +22,10 @@ type world struct {
 	reads map[string]func() (order.Contribution, error)
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{DB: migrated(t), t: t, reads: map[string]func() (order.Contribution, error){}}
+func newWorld(t *testing.T) *world { return worldOn(t, migrated(t)) }
+
+func worldOn(t *testing.T, d *postgres.DB) *world {
+	w := &world{DB: d, t: t, reads: map[string]func() (order.Contribution, error){}}
 	exec(t, w.DB, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r'), ('other', 'Other', 'other')`)
 	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o', 'r', 2500, 'usd')`)
 	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p', 'o', 'cs_test_1', 2500, 'usd')`)

@@ -5,16 +5,26 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"tillhook/pkg/devstack"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
+	"tillhook/pkg/postgres"
 )
 
-// Somebody has an order open in psql: its events wait, nobody else's do.
+// Somebody has an order open in psql, or a payment of it: its events wait, nobody
+// else's do.
 func TestAnOrderThatSomebodyHoldsKeepsNobodyElseWaiting(t *testing.T) {
 	t.Parallel()
+	for held, statement := range map[string]string{"the order": `UPDATE "Order" SET status = status WHERE id = 'o'`, "its payment": `UPDATE "Payment" SET status = status WHERE id = 'p'`} {
+		t.Run(held, func(t *testing.T) { t.Parallel(); keepsNobodyElseWaiting(t, statement) })
+	}
+}
+
+func keepsNobodyElseWaiting(t *testing.T, hold string) {
 	w := newWorld(t)
 	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o2', 'r', 2500, 'usd')`)
 	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o2', 'cs_test_2', 2500, 'usd')`)
@@ -25,7 +35,7 @@ func TestAnOrderThatSomebodyHoldsKeepsNobodyElseWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(`UPDATE "Order" SET status = status WHERE id = 'o'`); err != nil {
+	if _, err := tx.Exec(hold); err != nil {
 		t.Fatal(err)
 	}
 	results := w.settle(held, byOrder, free)
@@ -91,5 +101,24 @@ func TestUnreadableFactsAreOnePaymentsTrouble(t *testing.T) {
 	_, err := w.Settle(context.Background(), w.work([]event.Attempt{a}))
 	if !errors.Is(err, event.ErrUnstorable) || !strings.Contains(err.Error(), "facts of payment p") {
 		t.Error(err)
+	}
+}
+
+// One connection is enough for a batch that nobody has warmed the statements of,
+// even where an event of it has to wait.
+func TestABatchNeedsOneConnection(t *testing.T) {
+	t.Parallel()
+	d, err := postgres.Open(devstack.Database(t, migrate), postgres.Options{Name: t.Name(), Batches: true, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	w := worldOn(t, d)
+	batch := w.work([]event.Attempt{w.event("1", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_9", Expired: true}})})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	results, err := d.Settle(ctx, batch)
+	if err != nil || !errors.Is(results[0].Err, order.ErrUnknownPayment) {
+		t.Error(results, err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // Options bound a connection pool. The zero value of a field takes the default.
 type Options struct {
 	Name             string        // application_name, as pg_stat_activity shows it
-	MaxConns         int           // default 8; connection_limit in the URL goes before it
+	MaxConns         int           // default 8; connection_limit in the URL, 2 at the least, goes before it
 	ConnectTimeout   time.Duration // default 2 s: a dead server must be noticed within a request
 	StatementTimeout time.Duration // default 10 s: no statement of ours takes longer unless something is wrong
 	LockTimeout      time.Duration // default 2 s: whoever holds a row that long is to be waited for by one event, not by all
@@ -39,6 +39,10 @@ type DB struct {
 }
 
 const (
+	// leastConns is what a connection_limit is taken for that is less: the janitor
+	// keeps one connection for its lock, and works by another.
+	leastConns = 2
+
 	defaultStatementTimeout = 10 * time.Second
 	// answerSlack is how much longer than a statement may take its answer is
 	// waited for: after that the connection is dead, whatever TCP believes.
@@ -93,7 +97,7 @@ func dataSource(databaseURL string, o Options) (string, int, error) {
 	}
 	q := u.Query()
 	if n, err := strconv.Atoi(q.Get("connection_limit")); err == nil && n > 0 {
-		maxConns = n
+		maxConns = max(n, leastConns)
 	}
 	if schema := q.Get("schema"); schema != "" {
 		q.Set("search_path", pq.QuoteIdentifier(schema))

@@ -59,41 +59,66 @@ func TestSomebodyIsFaster(t *testing.T) {
 			if c.before != "" {
 				exec(t, w.DB, `UPDATE "Order" SET status = $1`, c.before)
 			}
-			batch := w.work([]event.Attempt{w.event("1", "r", c.event)})
-			tx, err := w.Begin()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, statement := range c.somebody {
-				if _, err := tx.Exec(statement); err != nil {
-					t.Fatal(err)
-				}
-			}
-			settled := make(chan error)
-			go func() {
-				_, err := w.Settle(context.Background(), batch)
-				settled <- err
-			}()
-			for get[int](t, w.DB, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
-				select {
-				case err := <-settled:
-					t.Fatal("it waits for nobody:", err)
-				default:
-				}
-			}
-			if err := tx.Commit(); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-settled; err != nil {
-				t.Fatal(err)
-			}
-			got := get[string](t, w.DB, `SELECT o.status || ' | ' || string_agg(concat_ws(' ', p.id, p.status, p.facts), ', ' ORDER BY p.id)
-				FROM "Order" o JOIN "Payment" p ON p."orderId" = o.id GROUP BY o.id`)
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			w.settleMeanwhile(w.event("1", "r", c.event), c.somebody...)
+			if diff := cmp.Diff(c.want, w.orderWithPayments()); diff != "" {
 				t.Error("(-want +got)\n", diff)
 			}
 		})
 	}
+}
+
+// The customer begins to pay anew, or the ordering application lets him, while the
+// batch ends all payments that the order had: it still waits, for the new one.
+func TestAnotherPaymentComesMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settleMeanwhile(w.event("1", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_1", Expired: true}}),
+		`INSERT INTO "Payment" (id, "orderId", amount, currency) VALUES ('p2', 'o', 2500, 'usd')`)
+	want := `PAYMENT_PENDING | p EXPIRED {"expired": true, "session": "cs_test_1"}, p2 PENDING {}`
+	if diff := cmp.Diff(want, w.orderWithPayments()); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
+// settleMeanwhile settles an event of which all was read before somebody's
+// statements, which are committed when the batch has begun to wait for them.
+func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
+	w.t.Helper()
+	batch := w.work([]event.Attempt{a})
+	tx, err := w.Begin()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, statement := range somebody {
+		if _, err := tx.Exec(statement); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	settled := make(chan error)
+	go func() {
+		_, err := w.Settle(context.Background(), batch)
+		settled <- err
+	}()
+	for get[int](w.t, w.DB, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+		select {
+		case err := <-settled:
+			w.t.Fatal("it waits for nobody:", err)
+		default:
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := <-settled; err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// orderWithPayments is what became of the order, and of its payments.
+func (w *world) orderWithPayments() string {
+	w.t.Helper()
+	return get[string](w.t, w.DB, `SELECT o.status || ' | ' || string_agg(concat_ws(' ', p.id, p.status, p.facts), ', ' ORDER BY p.id)
+		FROM "Order" o JOIN "Payment" p ON p."orderId" = o.id GROUP BY o.id`)
 }
 
 // Who comes too late for an event hears that it was done before, and not that it has

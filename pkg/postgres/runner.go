@@ -58,35 +58,56 @@ func (r runner) list(ctx context.Context, dest any, name string, args ...any) er
 	return sqlx.StructScan(rows, dest)
 }
 
-// statement is the prepared one, nil where nothing is prepared.
+// statement is the prepared one, nil where nothing is prepared. To prepare one
+// takes a connection: who has one, in a transaction, must not wait for another,
+// since all who have the others may be doing the same.
 func (r runner) statement(ctx context.Context, name string) (*sqlx.Stmt, error) {
-	s, err := r.d.prepared.get(ctx, r.d, name)
-	if s != nil && r.tx != nil {
+	if r.tx == nil {
+		return r.d.prepared.get(ctx, r.d, name)
+	}
+	s := r.d.prepared.ready(name)
+	if s != nil {
 		s = r.tx.StmtxContext(ctx, s)
 	}
-	return s, err
+	return s, nil
 }
 
 // prepared are the statements of a pool; the pool prepares each of them on
 // every connection that comes to use it. A nil one prepares nothing.
 type prepared struct {
-	mu         sync.Mutex
+	preparing  sync.Mutex // held while preparing: nobody who has a connection waits for it
+	mu         sync.Mutex // of statements
 	statements map[string]*sqlx.Stmt
+}
+
+// ready is a statement that was prepared before, nil if it wasn't.
+func (p *prepared) ready(name string) *sqlx.Stmt {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.statements[name]
 }
 
 func (p *prepared) get(ctx context.Context, d *DB, name string) (*sqlx.Stmt, error) {
 	if p == nil {
 		return nil, nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s := p.statements[name]; s != nil {
+	if s := p.ready(name); s != nil {
+		return s, nil
+	}
+	p.preparing.Lock()
+	defer p.preparing.Unlock()
+	if s := p.ready(name); s != nil {
 		return s, nil
 	}
 	s, err := d.PreparexContext(ctx, db.Query(name))
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s: %w", name, err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.statements[name] = s
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lib/pq"
@@ -27,13 +28,23 @@ func (s *settlement) look(ctx context.Context, n names) (map[order.Link]string, 
 }
 
 // lockOrders reads and locks orders with their payments. One that somebody else
-// holds is missing.
+// holds is missing, as is one of which somebody holds a payment.
 func (s *settlement) lockOrders(ctx context.Context, ids []string) ([]*order.Order, error) {
-	_, orders, err := s.see(s.on.query(ctx, "order_lock", pq.StringArray(ids)))
+	var locked []struct {
+		ID string `db:"id"`
+	}
+	if err := s.on.list(ctx, &locked, "order_lock", pq.StringArray(ids)); err != nil {
+		return nil, err
+	}
+	ids = make([]string, len(locked))
+	for i, o := range locked {
+		ids[i] = o.ID
+	}
+	_, orders, err := s.see(s.on.query(ctx, "order_locked", pq.StringArray(ids)))
 	return orders, err
 }
 
-// see reads the rows of order_look or order_lock, in place of what was seen before.
+// see reads the rows of order_look or order_locked, in place of what was seen before.
 func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*order.Order, error) {
 	if err != nil {
 		return nil, nil, err
@@ -41,6 +52,7 @@ func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*o
 	defer rows.Close()
 	s.seen = seen{map[string]*order.Order{}, map[string]string{}, map[string]string{}}
 	links, orders := map[order.Link]string{}, []*order.Order(nil)
+	held := map[string]bool{} // orders
 	for rows.Next() {
 		var o order.Order
 		var p order.Payment
@@ -64,6 +76,10 @@ func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*o
 		if !id.Valid {
 			continue
 		}
+		if !paymentVersion.Valid {
+			held[o.ID] = true
+			continue
+		}
 		p.ID, p.OrderID, p.RestaurantID, p.Status = id.String, o.ID, restaurantID.String, order.PaymentStatus(paymentStatus.String)
 		p.ProviderPaymentID = provider.String
 		p.Expected = order.Money{Amount: amount.Int64, Currency: currency.String}
@@ -75,6 +91,8 @@ func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*o
 		s.seen.paymentsV[p.ID] = paymentVersion.String
 		of.Payments = append(of.Payments, &p)
 	}
+	maps.DeleteFunc(s.seen.orders, func(id string, _ *order.Order) bool { return held[id] })
+	orders = slices.DeleteFunc(orders, func(o *order.Order) bool { return held[o.ID] })
 	for _, o := range orders {
 		slices.SortFunc(o.Payments, func(a, b *order.Payment) int { return cmp.Compare(a.ID, b.ID) })
 	}

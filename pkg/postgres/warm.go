@@ -16,8 +16,8 @@ import (
 // read while another is settled.
 const ledgerConns = 2
 
-// ledgerQueries are what ReadEvents and Settle run for every batch.
-var ledgerQueries = []string{"event_read", "event_lock", "order_lock", "order_look", "settle_write"}
+// ledgerQueries are what ReadEvents and Settle run.
+var ledgerQueries = []string{"event_lock", "event_read", "link_foreign", "order_lock", "order_locked", "order_look", "settle_write", "waiting_put"}
 
 // Warm connects, and has the server plan what ReadEvents and Settle run, so that
 // the first events after a start don't wait for it: on a table in partitions
@@ -62,6 +62,13 @@ func rehearse(ctx context.Context, on runner) error {
 		return err
 	}
 	if _, err := s.lockOrders(ctx, none); err != nil {
+		return err
+	}
+	nothing := pq.StringArray{}
+	if err := on.list(ctx, new([]foreignName), "link_foreign", nothing, nothing, nothing); err != nil {
+		return err
+	}
+	if err := on.exec(ctx, "waiting_put", nothing, nothing, nothing, pq.Int64Array{}, nothing); err != nil {
 		return err
 	}
 	return finishEvent(ctx, on, nobody, order.Result{})

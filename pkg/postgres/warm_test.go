@@ -31,7 +31,7 @@ func TestWarmPlansOnEveryConnection(t *testing.T) {
 			if err := sqlx.SelectContext(context.Background(), conn, &names, planned); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"event_lock", "event_read", "order_lock", "order_look", "settle_write"}, names); diff != "" {
+			if diff := cmp.Diff([]string{"event_lock", "event_read", "link_foreign", "order_lock", "order_locked", "order_look", "settle_write", "waiting_put"}, names); diff != "" {
 				t.Errorf("planned with %d connections (-want +got):\n%s", c.limit, diff)
 			}
 		}
