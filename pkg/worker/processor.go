@@ -188,7 +188,7 @@ func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error)
 		return event.Unavailable(err)
 	}
 	if failErr := p.ledger.FailEvent(ctx, a, err.Error()); failErr != nil {
-		return event.Unavailable(errors.Join(err, failErr))
+		return event.Unavailable(fmt.Errorf("%v: %w", err, failErr)) // not permanent: it has no end yet
 	}
 	return event.Permanent(err)
 }

@@ -127,8 +127,11 @@ func TestOutcomeOfAnAttempt(t *testing.T) {
 			line{Level: "ERROR", Result: "failed", Error: "settling: the database refuses this row: null byte"}, "archive",
 			map[string]string{"e": "settling: the database refuses this row: null byte"}},
 		{"can't be stored, and neither can that", &ledger{errs: map[string]error{"e": unstorable}, failErr: outage}, false,
-			line{Level: "ERROR", Result: "unavailable", Error: "settling: the database refuses this row: null byte\nconnection refused"}, "free retry",
+			line{Level: "ERROR", Result: "unavailable", Error: "settling: the database refuses this row: null byte: connection refused"}, "free retry",
 			map[string]string{"e": "settling: the database refuses this row: null byte"}},
+		{"panics, and that can't be stored", &ledger{errs: map[string]error{"e": event.Permanent(errors.New("at the till"))}, failErr: outage}, false,
+			line{Level: "ERROR", Result: "unavailable", Error: "settling: at the till: connection refused"}, "free retry",
+			map[string]string{"e": "settling: at the till"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -165,10 +168,10 @@ func next(err error) string {
 	switch {
 	case err == nil:
 		return "done"
-	case event.IsUnavailable(err):
-		return "free retry"
 	case event.IsPermanent(err):
 		return "archive"
+	case event.IsUnavailable(err):
+		return "free retry"
 	}
 	return "retry"
 }
