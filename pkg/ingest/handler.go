@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"tillhook/pkg/batch"
 	"tillhook/pkg/event"
@@ -30,6 +31,11 @@ const (
 	// trustedLength is how much memory a sender gets on his word alone, in
 	// bytes; more only as he really sends it.
 	trustedLength = 16 << 10
+
+	// longBodies is how many bytes of bodies that are longer may be in memory
+	// before anybody knows whether they are signed: everyone may send them, and as
+	// slowly as they like.
+	longBodies = 64 << 20
 
 	// answerTimeout is how long a delivery may wait for its commit: Stripe is
 	// better served by a 503 and another delivery than by silence, and has it
@@ -58,6 +64,7 @@ type handler struct {
 	resolver  *resolver
 	writer    *writer
 	failures  *failures
+	long      *semaphore.Weighted // of longBodies
 	examiner  *examiner
 	uses      *batch.Latest[useKey]
 	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
@@ -93,6 +100,12 @@ func (h *handler) receive(c echo.Context) error {
 		return h.forbid(c)
 	}
 	var err error
+	long := longBody(req)
+	if !h.long.TryAcquire(long) {
+		c.Response().Header().Set("Connection", "close") // nothing is read
+		return h.unavailable(c, d, errCrowded)
+	}
+	defer h.long.Release(long)
 	if d.body, err = readBody(c.Response(), req); err != nil {
 		return h.unread(c, err)
 	}
@@ -265,6 +278,22 @@ func (d *delivery) restaurantID() string {
 		return ""
 	}
 	return d.tenant.restaurantID
+}
+
+// errCrowded is of a body for which there is no room.
+var errCrowded = errors.New("too many long bodies are being received")
+
+// longBody is how much of longBodies a request's body takes, if it says the truth
+// about its length or nothing at all.
+func longBody(req *http.Request) int64 {
+	switch n := req.ContentLength; {
+	case n < 0:
+		return MaxBody
+	case n <= trustedLength, n > MaxBody: // that isn't read
+		return 0
+	default:
+		return n
+	}
 }
 
 // readBody reads the exact bytes. It never inflates: what is signed is what

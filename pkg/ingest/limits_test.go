@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -165,4 +167,62 @@ func TestHealthIsAnsweredFromMemory(t *testing.T) {
 		stop()
 		synctest.Wait()
 	})
+}
+
+// slowBody is a long body of which nothing comes before release is closed, and
+// then nothing either.
+type slowBody struct {
+	begun   chan<- struct{}
+	release <-chan struct{}
+}
+
+func (b slowBody) Read([]byte) (int, error) {
+	b.begun <- struct{}{}
+	<-b.release
+	return 0, io.ErrUnexpectedEOF
+}
+
+// Whoever sends many long bodies, and slowly, takes so much of the memory and no
+// more: for another long one there is no room then, for a delivery of the usual
+// length there is.
+func TestLongBodiesHaveABound(t *testing.T) {
+	t.Parallel()
+	w := &world{configs: []event.Config{restaurant("a")}}
+	r := newReceiver(t, w, false)
+	begun, release := make(chan struct{}), make(chan struct{})
+	answers := make(chan int)
+	senders := longBodies / MaxBody
+	for i := range senders {
+		go func() {
+			req := httptest.NewRequest(http.MethodPost, hook+"/slug-a", slowBody{begun, release})
+			if req.ContentLength = MaxBody; i%2 == 0 {
+				req.ContentLength = -1 // as it comes, in chunks
+			}
+			rec := httptest.NewRecorder()
+			r.http.Handler.ServeHTTP(rec, req)
+			answers <- rec.Code
+		}()
+	}
+	for range senders {
+		<-begun
+	}
+	body, err := json.Marshal(envelope("evt_long"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := func() reply {
+		return answerOf(r.send(hook+"/slug-a", "whsec_a", append(body, strings.Repeat(" ", trustedLength)...)))
+	}
+	got := []reply{long(), r.post(hook+"/slug-a", "whsec_a", envelope("evt_short"))}
+	close(release)
+	for range senders {
+		if code := <-answers; code != http.StatusBadRequest {
+			t.Errorf("a body that breaks off: %d", code)
+		}
+	}
+	got = append(got, long())
+	want := []reply{{503, again, "5"}, {200, `{"received":true,"id":"evt_short"}`, ""}, {200, `{"received":true,"id":"evt_long"}`, ""}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sync/semaphore"
 
 	"tillhook/pkg/batch"
 	"tillhook/pkg/telemetry"
@@ -76,7 +77,7 @@ func NewServer(cfg Config) *Server {
 	h := &handler{
 		format: cfg.Format, directory: cfg.Directory, resolver: newResolver(cfg.Directory, cfg.Lookup),
 		writer:   newWriter(cfg.Store, cfg.Queue, cfg.Metrics, cfg.Log),
-		failures: newFailures(), allowed: cfg.AllowedSenders,
+		failures: newFailures(), long: semaphore.NewWeighted(longBodies), allowed: cfg.AllowedSenders,
 		metrics: cfg.Metrics, log: cfg.Log, tracer: cfg.Tracer, now: cfg.Now,
 	}
 	h.examiner, h.uses = newExaminer(h), newUses(cfg.Uses, cfg.Log)
