@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ type ahead struct {
 // stock is what was taken of one queue.
 type stock struct {
 	prefix string    // of all keys
+	taker  string    // who takes, in all processes
+	number int       // of the taking, another for each that was answered
 	tasks  []taken   // the next one first
 	at     time.Time // when they were taken
 }
@@ -69,8 +72,9 @@ const (
 func takeAhead(s *shared, concurrency int) *ahead {
 	// A quarter: another process may have nothing to do.
 	a := &ahead{shared: s, most: max(1, concurrency/4), listenFor: listenFor, now: time.Now}
+	taker := rand.Text()
 	for name := range weights {
-		a.stocks = append(a.stocks, &stock{prefix: "asynq:{" + name + "}:"})
+		a.stocks = append(a.stocks, &stock{prefix: "asynq:{" + name + "}:", taker: taker})
 	}
 	return a
 }
@@ -112,9 +116,14 @@ func (q *stock) keys() []string {
 	return []string{q.prefix + "pending", q.prefix + "paused", q.prefix + "active", q.prefix + "lease"}
 }
 
-// take is the script that takes so many.
+// take is the script that takes so many. It is sent again where the connection
+// breaks, and what it had taken the first time would be active and in nobody's
+// hands until its lease ends: so it says which taking it is.
 func (q *stock) take(leaseEnd any, most int) script {
-	return script{keys: q.keys(), args: []any{leaseEnd, q.prefix + "t:", most}}
+	return script{
+		keys: append(q.keys(), q.prefix+"tillhook:taken:"+q.taker),
+		args: []any{leaseEnd, q.prefix + "t:", most, q.number, int(keptFor.Seconds())},
+	}
 }
 
 // next is the next task's content, empty if there is none.
@@ -168,6 +177,8 @@ func (a *ahead) look(ctx context.Context, leaseEnd any) error {
 		answer, takeErr := a.shared.known(ctx, takeScript, q.take(leaseEnd, a.most), cmd).StringSlice()
 		if takeErr != nil {
 			err = errors.Join(err, fmt.Errorf("taking tasks: %w", takeErr))
+		} else {
+			q.number++
 		}
 		for i := 0; i+1 < len(answer); i += 2 {
 			q.tasks = append(q.tasks, taken{answer[i], answer[i+1]})

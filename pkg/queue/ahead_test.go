@@ -1,9 +1,16 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,5 +146,102 @@ func TestTakingAhead(t *testing.T) {
 	}
 	if got := b.redis.LRange(ctx, prefix+"pending", 0, -1).Val(); len(got) > 0 {
 		t.Errorf("taken from another worker: %v", got)
+	}
+}
+
+// The connection breaks when tasks have been taken and before the worker hears
+// which: it gets those and no others, and begins with every one.
+func TestAnAnswerIsLostOnItsWay(t *testing.T) {
+	t.Parallel()
+	r := devstack.RealRedis(t)
+	b := benchOn(t, r.URL)
+	var ids []string
+	for i := range 40 {
+		ids = append(ids, fmt.Sprintf("%02d-%s", i, strings.Repeat("x", 100)))
+	}
+	b.enqueue(ids...)
+	proxy := losing(t, r.URL, ids[0])
+	conn, err := connection(proxy.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := takeAhead(share(dial(conn)), 40)
+	defer a.Close()
+	keys := (&stock{prefix: "asynq:{critical}:"}).keys()
+	var got []string
+	for range a.most {
+		content, err := a.next(t.Context(), a.asked(keys, []any{1, 2}), time.Now().Add(lease).Unix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if strings.Contains(content, id) {
+				got = append(got, id)
+			}
+		}
+	}
+	if !proxy.lost.Load() {
+		t.Error("no answer was lost")
+	}
+	if diff := cmp.Diff(ids[:a.most], got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+	if n := b.redis.LLen(t.Context(), "asynq:{critical}:active").Val(); n != int64(a.most) {
+		t.Errorf("%d are active, want %d", n, a.most)
+	}
+}
+
+// losing is a way to a Redis on which the first answer that has a text in it is
+// lost, with the connection.
+func losing(t *testing.T, redisURL, text string) *loser {
+	t.Helper()
+	to, err := url.Parse(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &loser{text: []byte(text)}
+	way := *to
+	way.Host = l.Addr().String()
+	p.url = way.String()
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to.Host)
+			if err != nil {
+				client.Close()
+				return
+			}
+			running.Go(func() { defer server.Close(); _, _ = io.Copy(server, client) })
+			running.Go(func() { defer client.Close(); p.answer(client, server) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); running.Wait() })
+	return p
+}
+
+type loser struct {
+	url  string
+	text []byte
+	lost atomic.Bool
+}
+
+func (p *loser) answer(client, server net.Conn) {
+	part := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(part)
+		if err != nil || bytes.Contains(part[:n], p.text) && p.lost.CompareAndSwap(false, true) {
+			return
+		}
+		if _, err := client.Write(part[:n]); err != nil {
+			return
+		}
 	}
 }
