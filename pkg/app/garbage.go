@@ -20,7 +20,9 @@ const (
 	workerGarbage = 400
 
 	// busyMemory is where such a process begins to look more often, in bytes. What
-	// may wait in it at the most, with a database that is away, is less than half.
+	// may wait in ingest at the most, with a database that is away, is less than
+	// half. A worker reads two batches at a time: they are more if most of their
+	// bodies are as long as bodies may be.
 	busyMemory = 192 << 20
 )
 
