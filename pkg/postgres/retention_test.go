@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"tillhook/pkg/devstack"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 	"tillhook/pkg/postgres"
@@ -273,28 +271,6 @@ func TestDroppingKeepsNoWriterWaiting(t *testing.T) {
 	}
 	if left := get[string](t, d, `SELECT coalesce(string_agg(name, ' '), '') FROM tillhook_partitions() WHERE ends < $1`, old.AddDate(0, 6, 0)); left != "" {
 		t.Errorf("left: %s", left)
-	}
-}
-
-// However few connections the URL allows, who is alone has one to work by.
-func TestWhoIsAloneCanWork(t *testing.T) {
-	t.Parallel()
-	server, err := url.Parse(devstack.Database(t, migrate))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := server.Query()
-	q.Set("connection_limit", "1")
-	server.RawQuery = q.Encode()
-	d := open(t, server.String())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	did, err := d.Alone(ctx, func(ctx context.Context) error {
-		_, _, err := d.Partitions(ctx)
-		return err
-	})
-	if !did || err != nil {
-		t.Error(did, err)
 	}
 }
 
