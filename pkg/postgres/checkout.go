@@ -50,14 +50,14 @@ func beginCheckout(ctx context.Context, tx *sqlx.Tx, s *settlement, start order.
 	} else if err != nil {
 		return c, err
 	}
+	if _, err := tx.ExecContext(ctx, db.Query("payment_lock"), start.OrderID); err != nil {
+		return c, err
+	}
 	orders, err := s.lockOrders(ctx, []string{start.OrderID})
 	if err != nil {
 		return c, err
 	}
-	if len(orders) == 0 { // it is locked, but somebody holds a payment of it
-		return c, order.ErrBusy
-	}
-	o := orders[0]
+	o := orders[0] // it is locked, and all of its payments are
 	p, err := o.Payable(start.Dead)
 	if err != nil {
 		return c, err
@@ -93,9 +93,6 @@ func openPayment(ctx context.Context, tx *sqlx.Tx, s *settlement, o *order.Order
 	orders, err := s.lockOrders(ctx, []string{o.ID})
 	if err != nil {
 		return nil, err
-	}
-	if len(orders) == 0 {
-		return nil, order.ErrBusy
 	}
 	o = orders[0]
 	for _, p := range o.Payments {

@@ -133,11 +133,20 @@ func TestACheckoutAfterTheEnd(t *testing.T) {
 	if _, err := tx.Exec(`UPDATE "Payment" SET status = status WHERE id = 'p2'`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.BeginCheckout(t.Context(), start("p3")); !errors.Is(err, order.ErrBusy) {
-		t.Errorf("while somebody holds a payment: %v", err)
-	}
+	begun := make(chan error)
+	go func() {
+		c, err := d.BeginCheckout(t.Context(), start("p3"))
+		if err == nil && c.PaymentID != "p2" {
+			err = fmt.Errorf("it is of payment %s", c.PaymentID)
+		}
+		begun <- err
+	}()
+	waitForALock(t, d, begun)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
+	}
+	if err := <-begun; err != nil {
+		t.Error("after somebody has held a payment:", err)
 	}
 	exec(t, d, `UPDATE "Order" SET status = 'PAID'`)
 	if _, err := d.BeginCheckout(t.Context(), start("p3")); !errors.Is(err, order.ErrPaid) {

@@ -99,18 +99,25 @@ func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
 		_, err := w.Settle(context.Background(), batch)
 		settled <- err
 	}()
-	for get[int](w.t, w.DB, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
-		select {
-		case err := <-settled:
-			w.t.Fatal("it waits for nobody:", err)
-		default:
-		}
-	}
+	waitForALock(w.t, w.DB, settled)
 	if err := tx.Commit(); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := <-settled; err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// waitForALock returns when somebody waits for a lock, who must not have done
+// before.
+func waitForALock(t *testing.T, d *postgres.DB, done <-chan error) {
+	t.Helper()
+	for get[int](t, d, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+		select {
+		case err := <-done:
+			t.Fatal("it waits for nobody:", err)
+		default:
+		}
 	}
 }
 
