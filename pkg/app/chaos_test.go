@@ -97,17 +97,18 @@ func (s *stage) suffer(stripe *sender, r *rand.Rand) map[string]int {
 	return times
 }
 
-// sizes is what each program holds while nothing is to be done, once it has
-// started altogether and holds the same in a row of looks.
+// sizes is the most that each program holds while nothing is to be done, once it
+// has started altogether: when a row of looks has found no more. To look takes some
+// goroutines itself, now more, now fewer.
 func (s *stage) sizes() map[string][2]int {
 	s.Helper()
 	sizes := map[string][2]int{}
 	for name := range s.programs {
 		same := 0
 		s.eventually(name+" has started", func() bool {
-			was := sizes[name]
-			sizes[name] = [2]int{s.measure(name, "go_goroutines"), s.measure(name, "process_open_fds")}
-			if same++; was != sizes[name] || was[0] <= 0 || was[1] <= 0 {
+			was, now := sizes[name], [2]int{s.measure(name, "go_goroutines"), s.measure(name, "process_open_fds")}
+			sizes[name] = [2]int{max(was[0], now[0]), max(was[1], now[1])}
+			if same++; was != sizes[name] || now[0] <= 0 || now[1] <= 0 {
 				same = 0
 			}
 			return same >= 20
