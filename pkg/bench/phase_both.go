@@ -20,6 +20,14 @@ const openConnections = 128
 // yet to fill its pools.
 func (b *bench) leadIn() time.Duration { return min(time.Second, b.o.Lasting) }
 
+// uncounted is how many deliveries of an open loop are its lead-in.
+func (b *bench) uncounted(rate float64) int { return int(rate * b.leadIn().Seconds()) }
+
+// paced are an open loop's deliveries.
+func (b *bench) paced(rate float64) []delivery {
+	return b.deliveries(int(rate * (b.leadIn() + b.o.Lasting).Seconds()))
+}
+
 // both measures receiver and worker together: as fast as they go, or at a rate,
 // with the time from POST to committed order.
 func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err error) {
@@ -28,7 +36,7 @@ func (b *bench) both(ctx context.Context, c *contender, k Kind) (f Figure, err e
 	}
 	var all []delivery
 	if k.Rate > 0 {
-		all = b.deliveries(int(k.Rate * (b.leadIn() + b.o.Lasting).Seconds()))
+		all = b.paced(k.Rate)
 	} else {
 		all = b.prepared(c, k.Connections, b.o.Lasting)
 	}
@@ -80,7 +88,7 @@ func (b *bench) sendBoth(ctx context.Context, c *contender, k Kind, all []delive
 		return f, fmt.Errorf("reading the clock: %w", err)
 	}
 	var out outcome
-	uncounted := int(k.Rate * b.leadIn().Seconds())
+	uncounted := b.uncounted(k.Rate)
 	err = b.profiled(processes, func() (err error) {
 		out, err = load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all, uncounted: uncounted}.send(ctx)
 		if err == nil {

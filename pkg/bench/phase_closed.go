@@ -25,14 +25,20 @@ func (b *bench) prepared(c *contender, connections int, lasting time.Duration) [
 	return b.deliveries(int(rate*lasting.Seconds()) + 1000)
 }
 
-// closed measures how fast a receiver acknowledges, without a worker.
-func (b *bench) closed(ctx context.Context, c *contender, k Kind, lasting time.Duration) (f Figure, err error) {
+// alone measures a receiver without a worker: how fast it acknowledges, or how
+// soon at a rate.
+func (b *bench) alone(ctx context.Context, c *contender, k Kind, lasting time.Duration) (f Figure, err error) {
 	if err := b.clear(ctx, c); err != nil {
 		return f, err
 	}
-	all := b.prepared(c, k.Connections, lasting)
-	if k.Duplicates > 0 {
-		all = repeated(all, k.Duplicates)
+	var all []delivery
+	switch {
+	case k.Rate > 0:
+		all = b.paced(k.Rate)
+	case k.Duplicates > 0:
+		all = repeated(b.prepared(c, k.Connections, lasting), k.Duplicates)
+	default:
+		all = b.prepared(c, k.Connections, lasting)
 	}
 	sign(all, b.secret, "localhost", path)
 	processes := map[string]*process{"ingest": c.receiver}
@@ -44,12 +50,15 @@ func (b *bench) closed(ctx context.Context, c *contender, k Kind, lasting time.D
 	if err != nil {
 		return f, err
 	}
-	out, err := load{target: c.target, connections: k.Connections, lasting: lasting, deliveries: all, again: !c.stores()}.send(ctx)
+	out, err := load{target: c.target, connections: k.Connections, rate: k.Rate, lasting: lasting, deliveries: all,
+		again: k.Rate == 0 && !c.stores(), uncounted: b.uncounted(k.Rate)}.send(ctx)
 	if err != nil {
 		return f, err
 	}
 	f = out.figure(k)
-	c.rates[k.Connections] = f.PerSecond
+	if k.Rate == 0 {
+		c.rates[k.Connections] = f.PerSecond
+	}
 	settled, err := c.settle(ctx, metrics)
 	if err != nil {
 		return f, err

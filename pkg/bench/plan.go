@@ -80,7 +80,7 @@ func (b *bench) warm(ctx context.Context, s stage) error {
 				continue
 			}
 			k := Kind{Measure: Closed, Contender: c.name, Connections: n}
-			if _, err := b.closed(ctx, c, k, min(warmUp, b.o.Lasting)); err != nil {
+			if _, err := b.alone(ctx, c, k, min(warmUp, b.o.Lasting)); err != nil {
 				return fmt.Errorf("warming up %s: %w", c.name, err)
 			}
 		}
@@ -106,23 +106,28 @@ func (b *bench) concurrency() int { return pick(b.o.Concurrency, productConcurre
 
 // steps are one round's.
 func (b *bench) steps(s stage) (steps []step) {
-	closed := func(c *contender, k Kind) {
-		k.Measure, k.Contender = Closed, c.name
-		steps = append(steps, step{k, func(ctx context.Context, k Kind) (Figure, error) { return b.closed(ctx, c, k, b.o.Lasting) }})
+	alone := func(measure string, c *contender, k Kind) {
+		k.Measure, k.Contender = measure, c.name
+		steps = append(steps, step{k, func(ctx context.Context, k Kind) (Figure, error) { return b.alone(ctx, c, k, b.o.Lasting) }})
 	}
 	for _, n := range b.o.Connections {
 		for _, c := range []*contender{s.verify, s.usual, s.product} {
-			closed(c, Kind{Connections: n})
+			alone(Closed, c, Kind{Connections: n})
 		}
 	}
 	if b.o.Duplicates > 0 {
-		closed(s.product, Kind{Connections: b.connections(), Duplicates: b.o.Duplicates})
+		alone(Closed, s.product, Kind{Connections: b.connections(), Duplicates: b.o.Duplicates})
 	}
 	if s.full != nil {
-		closed(s.full, Kind{Connections: b.connections(), Stored: b.o.Stored})
+		alone(Closed, s.full, Kind{Connections: b.connections(), Stored: b.o.Stored})
 		for _, q := range queries() {
 			steps = append(steps, step{Kind{Measure: Query, Contender: q.name, Stored: b.o.Stored},
 				func(ctx context.Context, k Kind) (Figure, error) { return b.query(ctx, s.full, q, k) }})
+		}
+	}
+	for _, rate := range b.o.Rates {
+		for _, c := range []*contender{s.usual, s.product} {
+			alone(Paced, c, Kind{Rate: rate, Connections: openConnections})
 		}
 	}
 	steps = append(steps, step{Kind{Measure: Drain, Contender: noop, Concurrency: b.concurrency()}, b.drainNoop})

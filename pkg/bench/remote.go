@@ -27,15 +27,14 @@ func (b *bench) remote(ctx context.Context) error {
 	guess := map[int]float64{}
 	for i := range steps {
 		steps[i].measure = func(ctx context.Context, k Kind) (Figure, error) {
-			n := int(k.Rate * (b.leadIn() + b.o.Lasting).Seconds())
+			all := b.paced(k.Rate)
 			if k.Rate == 0 {
-				n = int(max(guess[k.Connections]*1.5, guessVerify)*b.o.Lasting.Seconds()) + 1000
+				all = b.deliveries(int(max(guess[k.Connections]*1.5, guessVerify)*b.o.Lasting.Seconds()) + 1000)
 			}
-			all := b.deliveries(n)
 			sign(all, b.o.Secret, target.Host, target.RequestURI())
 			before := reading{generator: ownUsage()}
 			out, err := load{target: target, connections: k.Connections, rate: k.Rate, lasting: b.o.Lasting, deliveries: all,
-				uncounted: int(k.Rate * b.leadIn().Seconds())}.send(ctx)
+				uncounted: b.uncounted(k.Rate)}.send(ctx)
 			if err != nil {
 				return Figure{}, err
 			}

@@ -26,6 +26,7 @@ type Machine struct {
 // What a figure is of.
 const (
 	Closed = "closed loop" // a receiver alone, each connection as fast as it is answered
+	Paced  = "paced"       // a receiver alone, at a fixed rate
 	Open   = "open loop"   // receiver and worker, at a fixed rate
 	Life   = "whole life"  // receiver and worker, as fast as they go
 	Drain  = "drain"       // a worker alone, on stored events

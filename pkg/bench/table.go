@@ -31,7 +31,7 @@ func (b *bench) publish() error {
 // printTable stays within 80 columns.
 func printTable(w io.Writer, r *Result) {
 	fmt.Fprintf(w, "\n  Medians of the rounds. Times in ms; CPU in ms per event, and whose it is.\n")
-	for _, measure := range []string{Closed, Life, Open, Drain, Query, Commit} {
+	for _, measure := range []string{Closed, Paced, Life, Open, Drain, Query, Commit} {
 		header := false
 		for _, k := range r.kinds() {
 			if k.Measure != measure {
@@ -69,6 +69,7 @@ const quiet = .1
 var headings = map[string]string{
 	Closed: "ACKNOWLEDGED, closed loop, no worker",
 	Life:   "FINISHED, closed loop, receiver and worker",
+	Paced:  "ANSWERED at a fixed rate, no worker, from the moment a delivery was due",
 	Open:   "AT A FIXED RATE, receiver and worker, from the moment a delivery was due",
 	Drain:  "DRAIN, a fresh worker on stored and queued events",
 	Query:  "QUESTIONS to a table that has grown",
@@ -165,7 +166,7 @@ func (k Kind) label() string {
 		return k.Contender
 	case k.Stored > 0:
 		return fmt.Sprintf("  %d stored", k.Stored)
-	case k.Measure == Open:
+	case k.Rate > 0:
 		return fmt.Sprintf("%s %g/s", k.Contender, k.Rate)
 	case k.Concurrency > 0:
 		return fmt.Sprintf("%s, %d tasks", k.Contender, k.Concurrency)

@@ -64,8 +64,10 @@ func (r *Result) targets() (all []Target) {
 		case Life:
 			compare("finished/s, of usual with its worker", k, other(usual), speed, false, 8)
 			compare("CPU per finished event, of usual's", k, other(usual), Figure.cost, true, .1)
-		case Open:
-			r.judgeOpen(k, judge, compare)
+		case Paced, Open:
+			if k.Rate == 1000 { // the targets are for this rate
+				r.judgeAnswers(k, judge, compare)
+			}
 		}
 	}
 	r.judgeQueries(judge)
@@ -73,14 +75,17 @@ func (r *Result) targets() (all []Target) {
 	return all
 }
 
-func (r *Result) judgeOpen(k Kind, judge func(string, Spread, bool, float64, string),
+// judgeAnswers judges a fixed rate: how soon a receiver answers, and how soon the
+// order is committed where a worker is with it.
+func (r *Result) judgeAnswers(k Kind, judge func(string, Spread, bool, float64, string),
 	compare func(string, Kind, Kind, func(Figure) float64, bool, float64)) {
-	if k.Rate != 1000 {
-		return // the targets are for this rate
+	where := "alone"
+	if k.Measure == Open {
+		where = "with worker"
 	}
 	u := k
 	u.Contender = usual
-	compare("p99 at 1000/s, of usual's", k, u, func(f Figure) float64 { return f.Latency.P99 }, true, 1.0/8)
+	compare("p99 at 1000/s "+where+", of usual's", k, u, func(f Figure) float64 { return f.Latency.P99 }, true, 1.0/8)
 	p50 := func(f Figure) float64 { return f.Latency.P50 }
 	ours, commits := r.of(k, p50), r.of(Kind{Measure: Commit, Contender: empty}, p50)
 	var above []float64
@@ -88,10 +93,12 @@ func (r *Result) judgeOpen(k Kind, judge func(string, Spread, bool, float64, str
 		above = append(above, ours[i]-commits[i])
 	}
 	if len(above) > 0 {
-		judge("p50 at 1000/s above an empty commit's", spreadOf(above), true, 1, "ms")
+		judge("p50 at 1000/s "+where+" above a commit's", spreadOf(above), true, 1, "ms")
 	}
-	judge("POST to committed order at 1000/s, p50", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P50 })), true, 5, "ms")
-	judge("POST to committed order at 1000/s, p99", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P99 })), true, 20, "ms")
+	if k.Measure == Open {
+		judge("POST to committed order at 1000/s, p50", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P50 })), true, 5, "ms")
+		judge("POST to committed order at 1000/s, p99", spreadOf(r.of(k, func(f Figure) float64 { return f.Committed.P99 })), true, 20, "ms")
+	}
 }
 
 func (r *Result) judgeQueries(judge func(string, Spread, bool, float64, string)) {

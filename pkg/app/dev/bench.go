@@ -26,11 +26,12 @@ On the same services and in turns, so that the ratios hold on any machine:
                answer; its worker does one statement per step
   asynq no-op  asynq's worker with tasks that do nothing
 
-Closed loops send as fast as they are answered; open loops at a fixed rate, with
-times from the moment at which a delivery was due, after a second that does not
-count. That an order is committed is heard from a trigger's notification. A bad
-ratio is shown, and no error; a delivery that was answered with 200 and is not
-stored, or an order that is not PAID in the end, is one.`
+Closed loops send as fast as they are answered; what is paced, or an open loop
+with a worker beside the receiver, sends at a fixed rate, with times from the
+moment at which a delivery was due, after a second that does not count. That an
+order is committed is heard from a trigger's notification. A bad ratio is shown,
+and no error; a delivery that was answered with 200 and is not stored, or an
+order that is not PAID in the end, is one.`
 
 const benchExamples = `  go run ./cmd/dev bench                      everything, in five minutes
   go run ./cmd/dev bench --quick              only whether all is stored and paid
