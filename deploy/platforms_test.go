@@ -106,6 +106,10 @@ func railwayServices(t *testing.T) (all []service) {
 // herokuOnly are read by its buildpacks, not by us.
 var herokuOnly = []string{"PROCFILE", "GO_INSTALL_PACKAGE_SPEC"}
 
+// unverifiedRedis is how a program gets to Heroku's Redis, which has signed its own
+// certificate.
+const unverifiedRedis = `REDIS_URL="$REDIS_URL?skip_verify=true" `
+
 func herokuServices(t *testing.T) (all []service) {
 	var f herokuFile
 	strictly(t, "paas/app.json", &f)
@@ -124,7 +128,11 @@ func herokuServices(t *testing.T) (all []service) {
 	for _, file := range []string{"paas/Procfile", "paas/Procfile.api"} {
 		for _, m := range regexp.MustCompile(`(?m)^(\w+): (.+)$`).FindAllStringSubmatch(read(t, file), -1) {
 			kinds[m[1]] = true
-			all = append(all, service{file, m[1], strings.Fields(m[2]), env})
+			command, unverified := strings.CutPrefix(m[2], unverifiedRedis)
+			if needs := strings.HasPrefix(command, "bin/ingest") || strings.HasPrefix(command, "bin/worker"); needs != unverified {
+				t.Errorf("%s: %s reaches no Redis whose certificate is its own, or needs none", file, m[1])
+			}
+			all = append(all, service{file, m[1], strings.Fields(command), env})
 		}
 		if strings.Count(strings.TrimSpace(read(t, file)), "\n")+1 != strings.Count(read(t, file), ": ") {
 			t.Errorf("%s has a line that is no process", file)

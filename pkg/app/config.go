@@ -24,7 +24,7 @@ import (
 // is secret prints as such.
 type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" for:"all" secret:"true" doc:"Postgres, as postgres://user:password@host:port/database; Prisma's parameters are understood. Required."`
-	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker, admin, ops doctor" secret:"true" doc:"Redis, as redis:// or rediss://; several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
+	RedisURL    secret.Text `env:"REDIS_URL" for:"ingest, worker, admin, ops" secret:"true" doc:"Redis, as redis:// or rediss:// (with ?skip_verify=true where its certificate is nobody's but its own); several comma-separated hosts are a Cluster; redis-sentinel://host,host/master. Required."`
 	EncKeys     secret.Text `env:"PAYMENT_CONFIG_ENC_KEY" for:"ingest, worker, api, admin, ops" secret:"true" doc:"64 hex digits: the key under which signing secrets and API keys are stored, and of which the order tokens' is made. Several, comma-separated: the first seals, all open. Required in staging and production."`
 
 	Port           int           `env:"PORT" envDefault:"3000" for:"ingest, api" doc:"The public port."`

@@ -31,7 +31,7 @@ const (
 
 // ErrURL says that a REDIS_URL is not one. The URL may hold a password, so
 // that the text doesn't repeat it.
-var ErrURL = errors.New("want redis://host:port/db, rediss://…, redis://host,host,host (Cluster) or redis-sentinel://host,host/master")
+var ErrURL = errors.New("want redis://host:port/db, rediss://… (with ?skip_verify=true for a certificate that nobody vouches for), redis://host,host,host (Cluster) or redis-sentinel://host,host/master")
 
 // go-redis writes what it also returns as an error to standard error, past any
 // logger. It is said once, where it is handled.
@@ -46,6 +46,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 type address struct {
 	scheme, user, password, path string
 	hosts                        []string
+	unverified                   bool // TLS with whoever answers
 }
 
 // connection translates a REDIS_URL.
@@ -95,12 +96,16 @@ func parse(redisURL string) (address, error) {
 		strings.ContainsFunc(redisURL, unicode.IsControl) {
 		return address{}, ErrURL
 	}
+	rest, unverified := strings.CutSuffix(rest, "?skip_verify=true")
+	if unverified && scheme != "rediss" {
+		return address{}, ErrURL
+	}
 	authority, path, _ := strings.Cut(rest, "/")
 	login, hosts := "", authority
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		login, hosts = authority[:at], authority[at+1:]
 	}
-	a := address{scheme: scheme, path: strings.TrimSuffix(path, "/")}
+	a := address{scheme: scheme, path: strings.TrimSuffix(path, "/"), unverified: unverified}
 	var err error
 	name, password, _ := strings.Cut(login, ":")
 	if a.user, err = url.PathUnescape(name); err != nil {
@@ -139,12 +144,12 @@ func (a address) withPort(host string) (string, error) {
 }
 
 // tls is nil for plain connections. The name to verify is that of whichever
-// host is dialled.
+// host is dialled; there are platforms whose Redis has signed its own certificate.
 func (a address) tls() *tls.Config {
 	if a.scheme != "rediss" {
 		return nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.unverified}
 	if len(a.hosts) == 1 {
 		c.ServerName, _, _ = net.SplitHostPort(a.hosts[0]) // withPort has joined it
 	}

@@ -36,8 +36,10 @@ func TestConnectionOfAURL(t *testing.T) {
 		"redis://localhost:6379/7":       single(asynq.RedisClientOpt{Addr: "localhost:6379", DB: 7}),
 		"redis://:pa%2Css%40@cache:1/2":  single(asynq.RedisClientOpt{Addr: "cache:1", Password: "pa,ss@", DB: 2}),
 		"rediss://:pass@cache.test:6380": single(asynq.RedisClientOpt{Addr: "cache.test:6380", Password: "pass", TLSConfig: &tls.Config{ServerName: "cache.test", MinVersion: tls.VersionTLS12}}),
-		"redis://a:7000,b:7001,c:7002":   several(asynq.RedisClusterClientOpt{Addrs: []string{"a:7000", "b:7001", "c:7002"}}),
-		"redis://a:7000,b:7001/0":        several(asynq.RedisClusterClientOpt{Addrs: []string{"a:7000", "b:7001"}}),
+		"rediss://:p@cache.test:1?skip_verify=true": single(asynq.RedisClientOpt{Addr: "cache.test:1", Password: "p",
+			TLSConfig: &tls.Config{ServerName: "cache.test", MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}}),
+		"redis://a:7000,b:7001,c:7002": several(asynq.RedisClusterClientOpt{Addrs: []string{"a:7000", "b:7001", "c:7002"}}),
+		"redis://a:7000,b:7001/0":      several(asynq.RedisClusterClientOpt{Addrs: []string{"a:7000", "b:7001"}}),
 		"redis://user:pass@a:7000,b:7001": several(asynq.RedisClusterClientOpt{
 			Addrs: []string{"a:7000", "b:7001"}, Username: "user", Password: "pass",
 		}),
@@ -64,6 +66,7 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 		"", "localhost:6379", "hunter2", "redis://", "http://:hunter2@localhost:6379", "redis://:hunter2@",
 		"redis://:hunter2@localhost:6379/db", "redis://:hunter2@localhost:port", "redis://:hunter2%zz@localhost:6379",
 		"redis://:hunter2@a:7000,b:7001/1", "redis://:hunter2@a:7000,b:7001/x", "redis://hunter2\x7f@localhost",
+		"redis://:hunter2@localhost?skip_verify=true", "rediss://:hunter2@localhost?skip_verify=1",
 		"redis-sentinel://:hunter2@a:port", "postgres://u:hunter2@localhost/d",
 	} {
 		q, err := Open(url)
