@@ -8,7 +8,8 @@ WITH scanned AS MATERIALIZED (
     FROM "WebhookEvent" e
     WHERE ($1 = '' OR e.status = $1)
         AND ($3 = '' OR e."restaurantId" = $3)
-        AND (cardinality($4::text[]) = 0 OR e.id = ANY($4::text[]) OR e."dedupeKey" = ANY($4::text[]))
+        AND (cardinality($4::text[]) = 0 OR e.id = ANY($4::text[]) OR e."dedupeKey" = ANY($4::text[])
+            OR e.status IN ('VERIFICATION_FAILED', 'NO_CONFIG') AND e."providerEventId" = ANY($4::text[]))
         AND ($5 = '' OR e."orderId" = $5)
         AND ($6::timestamptz IS NULL OR e."createdAt" >= $6::timestamptz)
         AND ($7::timestamptz IS NULL OR e."createdAt" < $7::timestamptz)
@@ -26,6 +27,8 @@ SELECT l.n AS looked, coalesce(l.at, 'epoch') AS "lookedTo", coalesce(l.id, '') 
     coalesce(p."apiVersion", '') AS "apiVersion", coalesce(p.livemode, false) AS livemode,
     coalesce(p."occurredAt", 'epoch') AS "occurredAt", coalesce(p."createdAt", 'epoch') AS "createdAt", p."processedAt",
     coalesce(p.attempts, 0) AS attempts, coalesce(p."lastError", '') AS "lastError",
-    coalesce(p."signedWith", '') AS "signedWith", coalesce(p."orderId", '') AS "orderId", coalesce(p.source, '') AS source, 0 AS bytes
+    coalesce(p."signedWith", '') AS "signedWith", coalesce(p."orderId", '') AS "orderId", coalesce(p.source, '') AS source, 0 AS bytes,
+    coalesce((SELECT string_agg(w.name, ', ' ORDER BY w.name) FROM "WaitingEvent" w
+              WHERE w."eventId" = p.id AND p.status = 'PROCESSING'), '') AS "waitsFor"
 FROM looked l LEFT JOIN page p ON true
 ORDER BY p."createdAt" DESC, p.id DESC

@@ -133,6 +133,7 @@ type Event struct {
 	OrderID         string
 	Source          string
 	Bytes           int
+	WaitsFor        string // the names by which its payment would be found, "" if it waits for none
 }
 
 // EventDetail is all there is of an event.

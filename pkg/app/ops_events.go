@@ -101,23 +101,37 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		_, err := fmt.Fprintln(w, "No event is like that.")
 		return err
 	}
-	t := table{columns: []string{"AGE", "STATUS", "SOURCE", "EVENT", "TYPE"}, elastic: 4}
+	t := table{columns: []string{"AGE", "STATUS", "SOURCE", "EVENT", "TYPE"}, elastic: 4, below: make([]string, len(all))}
 	now := o.now()
-	for _, e := range all {
+	for i, e := range all {
 		status := e.Status
 		if e.Outcome != "" {
 			status = e.Outcome // COMPLETED says less
 		}
 		name := e.ProviderEventID
-		if name == "" || e.Status == string(event.VerificationFailed) {
+		if name == "" || e.Status == string(event.VerificationFailed) || e.Status == string(event.NoConfig) {
 			name = e.ID // what Stripe's id would be is only the sender's word
 		}
 		if e.Source == string(event.Reconciled) {
 			name = e.ID // the other is made of an object's, and too long
 		}
 		t.add(span(now.Sub(e.CreatedAt)), status, e.Source, name, e.Type)
+		t.below[i] = whyUnfinished(e)
 	}
 	return t.write(w)
+}
+
+// whyUnfinished is why an event has not been worked off, as far as it is known.
+func whyUnfinished(e postgres.Event) string {
+	switch {
+	case e.Status == string(event.Completed):
+		return ""
+	case e.WaitsFor != "":
+		return "it waits for a payment, which one of these would lead to: " + e.WaitsFor
+	case e.LastError != "" && e.RestaurantID != "":
+		return "of " + e.RestaurantID + ": " + e.LastError
+	}
+	return e.LastError
 }
 
 func (o *ops) showEvent() *cobra.Command {
@@ -125,7 +139,7 @@ func (o *ops) showEvent() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show EVENT", Short: "Show one event, by our id or Stripe's", Args: takes("EVENT"),
 		Long: "Shows what became of one event. The payload holds the customer's data, and is\n" +
-			"shown only with --payload.",
+			"shown only with --payload; of a delivery that was refused the beginning is kept.",
 		Example: "  ops events show evt_1Nabc\n  ops events show evt_1Nabc --payload",
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
@@ -193,6 +207,9 @@ func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	}
 	if e.LastError != "" {
 		facts = append(facts, fact{"error", printable(e.LastError)})
+	}
+	if e.WaitsFor != "" {
+		facts = append(facts, fact{"waits for", "a payment, which one of these would lead to: " + e.WaitsFor + ". If none comes in three days, it is FAILED"})
 	}
 	facts = append(facts, fact{"version", dash(e.APIVersion)}, fact{"payload", plural(e.Bytes, "byte")})
 	fmt.Fprintln(w, dash(e.ProviderEventID))

@@ -40,7 +40,7 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 		}
 	}
 	out, err := p.ops("", "events", "list", "--status", "failed", "--restaurant", "slug-a", "--since", "1h")
-	contains(out, err, "FAILED", "checkout.session.completed", failed.ID)
+	contains(out, err, "FAILED", "checkout.session.completed", failed.ID, "of a: amount or currency is not what the order asked for")
 	if strings.Contains(out, fine.ID) {
 		t.Errorf("the list of FAILED holds a COMPLETED one:\n%s", out)
 	}
@@ -53,6 +53,8 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 	}
 	out, err = p.ops("", "events", "show", failed.ID, "--payload")
 	contains(out, err, "amount or currency is not what the order asked for", `"amount_total": 9900`, "the current secret")
+	out, err = p.ops("", "orders", "review")
+	contains(out, err, wrong.OrderID+" of slug-a, PAYMENT_PENDING", wrong.PaymentID+": REVIEW, asked for 2500 EUR", "asked for: 9900 EUR")
 	out, err = p.ops("", "orders", "show", wrong.OrderID)
 	contains(out, err, "PAYMENT_PENDING", "REVIEW", "2500 EUR", "payment PENDING → REVIEW", failed.ID)
 
@@ -67,6 +69,8 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 	out, err = p.ops("", "events", "replay", "--status", "FAILED", "--commit")
 	contains(out, err, "Replayed 1 event", "left to the recoverer") // this command has no REDIS_URL
 	p.eventually("the order is paid", func() bool { return p.states(wrong) == "PAID / COMPLETED" })
+	out, err = p.ops("", "orders", "review")
+	contains(out, err, "No payment waits for a human.")
 	if got := p.scalar(`SELECT concat_ws(' ', actor, action, target) FROM "AuditEntry" WHERE action LIKE 'events%'`); !strings.HasPrefix(got, "alice@") || !strings.HasSuffix(got, " events replay "+id) {
 		t.Errorf("audit: %s", got)
 	}
@@ -91,6 +95,37 @@ func (p *product) opsWithRedis(args ...string) (string, error) {
 		err = fmt.Errorf("not all are queued: %s", out.String())
 	}
 	return out.String(), err
+}
+
+// What the list shows can be shown, by the id that it shows or by the one that
+// Stripe's Dashboard has, with why it is not worked off.
+func TestOpsEventsSayWhy(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.restaurant("a", "")
+	d.exec(`INSERT INTO "WebhookEvent" (id, "providerEventId", "eventType", status, "restaurantId", payload, "occurredAt", "dedupeKey", "lastError") VALUES
+		('e1', 'evt_1', 'charge.succeeded', 'PROCESSING', 'a', '{}', now(), 'evt_1', NULL),
+		('e2', 'evt_2', 'charge.succeeded', 'NO_CONFIG', NULL, '{}', now(), NULL, 'no restaurant has the slug trattoria'),
+		('e3', 'evt_3', 'charge.succeeded', 'VERIFICATION_FAILED', 'a', '{"id":', now(), NULL, 'no secret matches')`)
+	d.exec(`INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType") VALUES ('a', 'order-7', 'e1', now(), 'x'), ('a', 'cs_7', 'e1', now(), 'x')`)
+	list := strings.Join(strings.Fields(d.works("", "events", "list")), " ")
+	for _, want := range []string{
+		"webhook evt_1 charge.succeeded it waits for a payment, which one of these would lead to: cs_7, order-7",
+		"NO_CONFIG webhook e2 charge.succeeded no restaurant has the slug trattoria",
+		"VERIFICATION_FAILED webhook e3 charge.succeeded of a: no secret matches",
+	} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list has no %q:\n%s", want, list)
+		}
+	}
+	for id, want := range map[string]string{
+		"evt_1": "waits for a payment, which one of these would lead to: cs_7, order-7.", "e2": "error no restaurant has the slug trattoria",
+		"evt_2": "error no restaurant has the slug trattoria", "evt_3": "error no secret matches",
+	} {
+		if out := strings.Join(strings.Fields(d.works("", "events", "show", id)), " "); !strings.Contains(out, want) {
+			t.Errorf("%s, want %q:\n%s", id, want, out)
+		}
+	}
 }
 
 func TestOpsEventsWrongUse(t *testing.T) {

@@ -20,6 +20,7 @@ type table struct {
 	right   []int // numbers of columns that are aligned to the right
 	elastic int
 	rows    [][]string
+	below   []string // by row, a text under it; fewer are none for the others
 }
 
 // minElastic is what is left of the elastic column at the least.
@@ -45,7 +46,7 @@ func (t *table) write(w io.Writer) error {
 	if excess := total - lineWidth; excess > 0 && t.elastic >= 0 {
 		widths[t.elastic] = min(widths[t.elastic], max(minElastic, widths[t.elastic]-excess))
 	}
-	for _, row := range append([][]string{t.columns}, t.rows...) {
+	for n, row := range append([][]string{t.columns}, t.rows...) {
 		var line strings.Builder
 		for i, cell := range row {
 			cell = cut(cell, widths[i])
@@ -57,6 +58,9 @@ func (t *table) write(w io.Writer) error {
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
+		}
+		if n > 0 && n <= len(t.below) && t.below[n-1] != "" {
+			writeHanging(w, "    ", t.below[n-1])
 		}
 	}
 	return nil

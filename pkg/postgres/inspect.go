@@ -44,7 +44,8 @@ type Event struct {
 	SignedWith      string     `db:"signedWith" json:"signedWith,omitempty"`
 	OrderID         string     `db:"orderId" json:"orderId,omitempty"`
 	Source          string     `db:"source" json:"source"`
-	Bytes           int        `db:"bytes" json:"bytes"` // of the payload
+	Bytes           int        `db:"bytes" json:"bytes"`                 // of the payload
+	WaitsFor        string     `db:"waitsFor" json:"waitsFor,omitempty"` // by which of these names its payment would be found
 }
 
 // Events searches, newest first.
