@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tillhook/pkg/event"
 	"tillhook/pkg/postgres"
@@ -36,6 +37,7 @@ func (p *patient) restaurant(ctx context.Context) error {
 	p.look("failures", func() (string, []fault, error) { return p.failures(ctx, r) })
 	p.look("orders", func() (string, []fault, error) {
 		stuck, err := p.db.StuckOrders(ctx, event.StuckAfter, r.ID, postgres.StuckOrder{}, 1000)
+		stuck = slices.DeleteFunc(stuck, postgres.StuckOrder.Explained)
 		var faults []fault
 		if len(stuck) > 0 {
 			faults = append(faults, fault{plural(len(stuck), "order") + " pending for more than a day",
@@ -43,6 +45,7 @@ func (p *patient) restaurant(ctx context.Context) error {
 		}
 		return fmt.Sprintf("%d stuck", len(stuck)), faults, err
 	})
+	p.look("asking Stripe", func() (string, []fault, error) { return p.asking(ctx, r.ID) })
 	p.look("rhythm", func() (string, []fault, error) {
 		rhythm, now, err := p.db.Rhythm(ctx, r.ID)
 		if rhythm.Patience() == 0 {

@@ -108,7 +108,7 @@ func queueFaults(ctx context.Context, tasks *queue.Queue) (string, []fault, erro
 	}
 	if archived > 0 {
 		faults = append(faults, fault{plural(archived, "task") + " archived: their events are FAILED",
-			"ops events list --status FAILED says why; then: ops events replay --status FAILED --commit"})
+			failedRemedy + "; what is done with can be deleted on the panel's page Queues"})
 	}
 	if latency > time.Minute {
 		faults = append(faults, fault{"a task waits for " + span(latency), "run more workers, or raise WORKER_CONCURRENCY"})

@@ -13,6 +13,11 @@ const (
 	oldBacklog = 5 * time.Minute
 
 	maxSecretAge = 90 // days
+
+	// failedRemedy looks back as far as an event that is FAILED only now, after
+	// three days of attempts, may have been stored.
+	failedRemedy = "ops events list --status FAILED --since 120h says why; when the cause is mended: " +
+		"ops events replay --status FAILED --since 120h --commit; other money than was asked for is not mended so: ops orders review"
 )
 
 // whole looks at all restaurants.
@@ -29,7 +34,29 @@ func (p *patient) whole(ctx context.Context) {
 		}
 		return fmt.Sprintf("%d pending, %d stuck", s.Pending, s.Stuck), faults, err
 	})
+	p.look("payments", func() (string, []fault, error) {
+		var faults []fault
+		if s.Undecided > 0 {
+			faults = append(faults, fault{"a human must decide on " + plural(s.Undecided, "payment"), "ops orders review"})
+		}
+		return fmt.Sprintf("%d undecided", s.Undecided), faults, err
+	})
+	p.look("asking Stripe", func() (string, []fault, error) { return p.asking(ctx, "") })
 	p.look("silence", func() (string, []fault, error) { return p.silence(ctx) })
+}
+
+// asking looks for restaurants whose missed events can't be asked for.
+func (p *patient) asking(ctx context.Context, restaurantID string) (string, []fault, error) {
+	all, err := p.db.AskFaults(ctx, restaurantID)
+	if len(all) == 0 {
+		return "no failure the last time", nil, err
+	}
+	faults := make([]fault, 0, maxNames)
+	for _, f := range all[:min(len(all), maxNames)] {
+		faults = append(faults, fault{fmt.Sprintf("%s, %s: %s", f.Slug, ago(f.ReadAt, &f.At), f.Why),
+			"if the key is refused: ops secrets set-api-key " + f.Slug + " --commit; else see status.stripe.com"})
+	}
+	return "failed for " + plural(len(all), "restaurant"), faults, err
 }
 
 func backlog(s event.State) string {
@@ -53,7 +80,11 @@ func backlogFaults(s event.State) (faults []fault) {
 	}
 	if s.Failed > 0 {
 		faults = append(faults, fault{plural(s.Failed, "event") + " FAILED within the hour",
-			"ops events list --status FAILED --since 1h says why; then: ops events replay --status FAILED --since 1h --commit"})
+			failedRemedy})
+	}
+	if s.NoConfig > 0 {
+		faults = append(faults, fault{plural(s.NoConfig, "delivery row") + " NO_CONFIG within the hour",
+			"ops events list --status NO_CONFIG --since 1h says why: mostly the URL in Stripe's Dashboard names no restaurant, or its secret is missing"})
 	}
 	if s.Refused > 0 {
 		faults = append(faults, fault{plural(s.Refused, "delivery row") + " VERIFICATION_FAILED within the hour",
@@ -104,7 +135,7 @@ func (p *patient) partitions(ctx context.Context) (string, []fault, error) {
 	}
 	if len(held) > 0 {
 		faults = append(faults, fault{several(held) + " past retention, and kept for unfinished events",
-			"ops events list --status PROCESSING, then replay them or wait for their end; then: ops partitions drop --commit"})
+			"ops events list --status PROCESSING says what they wait for: where workers run, each has its end within three days; then: ops partitions drop --commit"})
 	}
 	return fmt.Sprintf("%d, with %s of absurd times in the default one", len(all), plural(s.InDefaultWeek, "event")), faults, err
 }

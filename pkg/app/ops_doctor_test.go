@@ -107,7 +107,13 @@ func TestOpsDoctor(t *testing.T) {
 	d.exec(`INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "dedupeKey", "processedAt", "lastError") VALUES
 		('e1', 'x', 'PROCESSING', 'old', '', now(), now() - interval '3 hours 1 min', 'e1', NULL, NULL),
 		('e2', 'x', 'FAILED', 'old', '', now(), now() - interval '3 days', 'e2', now(), 'no such order'),
-		('e3', 'x', 'VERIFICATION_FAILED', 'old', '', now(), now(), NULL, NULL, 'no secret matches')`)
+		('e3', 'x', 'VERIFICATION_FAILED', 'old', '', now(), now(), NULL, NULL, 'no secret matches'),
+		('e4', 'x', 'NO_CONFIG', NULL, '', now(), now(), NULL, NULL, 'no such restaurant')`)
+	d.exec(`INSERT INTO "Order" (id, "restaurantId", status, "totalAmount", currency) VALUES ('o3', 'old', 'EXPIRED', 1, 'eur')`)
+	d.exec(`INSERT INTO "Payment" (id, "orderId", status, amount, currency) VALUES ('p3', 'o3', 'REVIEW', 1, 'eur')`)
+	d.exec(`INSERT INTO "OrderTransition" ("orderId", "paymentId", "orderFrom", "orderTo", "paymentFrom", "paymentTo", reason) VALUES ('o3', 'p3', 'EXPIRED', 'EXPIRED', 'EXPIRED', 'REVIEW', 'x')`)
+	d.works("rk_live_"+strings.Repeat("a", 24), "secrets", "set-api-key", "old", "--stdin", "--commit")
+	d.exec(`INSERT INTO "BackfillCursor" ("restaurantId", kind, since, "coveredUntil", "lastRunAt", "lastError") VALUES ('old', 'periodic', now(), now(), now() - interval '10 min 1 s', 'the API key is refused')`)
 	d.exec(`DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE %s', part) FROM tillhook_partitions() WHERE starts > now() ORDER BY starts LIMIT 1); END $$`)
 	d.exec(`INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "dedupeKey")
 		SELECT 'n' || n, 'x', 'COMPLETED', 'old', '', now(), now() - n * interval '1 hour' - interval '20 min', 'n' || n FROM generate_series(9, 60) n`)
@@ -125,6 +131,8 @@ func TestOpsDoctor(t *testing.T) {
   partitions     N, with 0 events of absurd times in the default one
   backlog        1 unfinished event, the oldest 3 h
   orders         2 pending, 1 stuck
+  payments       1 undecided
+  asking Stripe  failed for 1 restaurant
   silence        none
   redis          answers
   queue          1 waiting, 0 to be tried again, 0 archived
@@ -143,13 +151,22 @@ FAULTS:
     > look whether workers run and are ready (/readyz at METRICS_ADDR), and
       whether a queue is paused
   backlog: 1 event FAILED within the hour
-    > ops events list --status FAILED --since 1h says why; then: ops events
-      replay --status FAILED --since 1h --commit
+    > ops events list --status FAILED --since 120h says why; when the cause is
+      mended: ops events replay --status FAILED --since 120h --commit; other
+      money than was asked for is not mended so: ops orders review
+  backlog: 1 delivery row NO_CONFIG within the hour
+    > ops events list --status NO_CONFIG --since 1h says why: mostly the URL in
+      Stripe's Dashboard names no restaurant, or its secret is missing
   backlog: 1 delivery row VERIFICATION_FAILED within the hour
     > ops events list --status VERIFICATION_FAILED --since 1h says why
   orders: 1 order pending for more than a day
     > ops orders stuck --older 25h says why; then: ops orders reconcile --stuck
       --older 25h --commit
+  payments: a human must decide on 1 payment
+    > ops orders review
+  asking Stripe: old, 10 min ago: the API key is refused
+    > if the key is refused: ops secrets set-api-key old --commit; else see
+      status.stripe.com
   queue: the queue low is paused: nobody works its tasks off
     > resume it on the panel's page Queues
   tasks: 1 event unfinished for more than N s, and without a task: e1
@@ -167,6 +184,7 @@ ops: FAULTS found
 	if got, _ := d.examined(); strings.Contains(got, "without a task") {
 		t.Errorf("a task that is there is missed:\n%s", got)
 	}
+	d.exec(`UPDATE "BackfillCursor" SET "lastError" = NULL`)
 	d.exec(`UPDATE "WebhookEvent" SET status = 'COMPLETED', "createdAt" = now() - interval '9 hours 20 min' WHERE id IN ('e1', 'e2')`)
 	d.finds(`
   configuration  complete, for development
@@ -178,6 +196,7 @@ ops: FAULTS found
   last success   9 h ago; backlog: none
   failures       1 within a day
   orders         1 stuck
+  asking Stripe  no failure the last time
   rhythm         longest gap 60 min in two weeks; silence begins after 6 h
 
 FAULTS:
@@ -235,7 +254,8 @@ func TestOpsDoctorWithoutServices(t *testing.T) {
 	}
 	const set = "can't be used > set it in the environment of the services, and of this command"
 	schema, rest := "the one that is needed, or newer", map[string]string{
-		"secrets": "0 restaurants, 0 in the overlap of a rotation", "backlog": "none", "orders": "0 pending, 0 stuck", "silence": "none"}
+		"secrets": "0 restaurants, 0 in the overlap of a rotation", "backlog": "none", "orders": "0 pending, 0 stuck",
+		"payments": "0 undecided", "asking Stripe": "no failure the last time", "silence": "none"}
 	with := func(more map[string]string) map[string]string {
 		all := map[string]string{"schema": schema}
 		for _, m := range []map[string]string{rest, more} {

@@ -25,7 +25,7 @@ func (o *ops) orders() *cobra.Command {
 			})
 		},
 	}
-	return o.group("orders", "Look at orders and their payments", "", show, o.stuckOrders(), o.reconcileOrders(), o.orderToken())
+	return o.group("orders", "Look at orders and their payments", "", show, o.stuckOrders(), o.undecidedPayments(), o.reconcileOrders(), o.orderToken())
 }
 
 func writeStory(w io.Writer, s postgres.OrderStory) error {

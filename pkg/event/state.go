@@ -10,9 +10,12 @@ type State struct {
 	Waiting       int        `db:"waiting" json:"waiting"`             // events that wait for their payment to appear
 	Failed        int        `db:"failed" json:"failedLastHour"`       // events that have become FAILED within the hour
 	Refused       int        `db:"refused" json:"refusedLastHour"`     // rows VERIFICATION_FAILED of the hour
+	NoConfig      int        `db:"noConfig" json:"noConfigLastHour"`   // rows NO_CONFIG of the hour
 	Success       *time.Time `db:"success" json:"lastSuccess"`         // when the newest event that is COMPLETED was stored
 	Pending       int        `db:"pending" json:"ordersPending"`       // orders, at most MaxCounted
-	Stuck         int        `db:"stuck" json:"ordersStuck"`           // orders that are pending for longer than StuckAfter
+	Stuck         int        `db:"stuck" json:"ordersStuck"`           // orders that are pending for longer than StuckAfter, and nobody knows why
+	Undecided     int        `db:"undecided" json:"undecided"`         // payments on which a human must decide
+	Unaskable     int        `db:"unaskable" json:"unaskable"`         // restaurants for whose events Stripe could not be asked the last time
 	Orders        []OrdersOf `json:"orders,omitempty"`                 // by status
 	OldestSecret  *time.Time `db:"oldestSecret" json:"oldestSecret"`   // when the oldest active signing secret was set
 	MissingWeeks  int        `db:"missingWeeks" json:"missingWeeks"`   // of this week and the next that have no partition
@@ -27,6 +30,10 @@ const (
 	// StuckAfter is from when on an order that waits for its payment is stuck: a
 	// Checkout Session lives for a day, and after that Stripe says how it ended.
 	StuckAfter = 25 * time.Hour
+
+	// UnderWayFor is how long money may be under way, and its order pending without
+	// being stuck: a bank debit takes up to 14 business days.
+	UnderWayFor = 21 * 24 * time.Hour
 )
 
 // BacklogAge is how long the oldest event waits that should have been worked

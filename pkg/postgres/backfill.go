@@ -39,6 +39,23 @@ func (d *DB) SaveBackfill(ctx context.Context, restaurantID string, covered time
 	return nil
 }
 
+// AskFault is why Stripe could not be asked for a restaurant's events.
+type AskFault struct {
+	Slug   string    `db:"slug"`
+	Why    string    `db:"why"`
+	At     time.Time `db:"at"`
+	ReadAt time.Time `db:"readAt"`
+}
+
+// AskFaults lists the restaurants whose last turn has failed; only the one of the
+// id, unless it is "".
+func (d *DB) AskFaults(ctx context.Context, restaurantID string) (all []AskFault, err error) {
+	if err := d.SelectContext(ctx, &all, db.Query("backfill_faults"), restaurantID); err != nil {
+		return nil, fmt.Errorf("reading whose events could not be asked for: %w", err)
+	}
+	return all, nil
+}
+
 // Covered is a stretch of time for which an operator's command has asked.
 type Covered struct {
 	Since time.Time `db:"since"`

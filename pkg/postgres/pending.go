@@ -83,6 +83,18 @@ type StuckOrder struct {
 	HasKey        bool       `db:"hasKey" json:"hasApiKey"`
 }
 
+// Explained reports whether it is known what the order waits for: money that is
+// under way, or a human.
+func (s StuckOrder) Explained() bool {
+	switch order.PaymentStatus(s.PaymentStatus) {
+	case order.PaymentReview:
+		return true
+	case order.PaymentProcessing:
+		return s.ReadAt.Sub(s.CreatedAt) < event.UnderWayFor
+	}
+	return false
+}
+
 // StuckOrders pages through the orders that have been pending for longer than
 // age, oldest first, after the given one (zero for the first page). restaurant
 // is a slug or an id, "" for all.

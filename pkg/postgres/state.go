@@ -19,7 +19,7 @@ const countedPages = 128
 // up.
 func (d *DB) State(ctx context.Context) (event.State, error) {
 	var s event.State
-	if err := d.GetContext(ctx, &s, db.Query("state_read"), event.MaxCounted, event.StuckAfter.Seconds()); err != nil {
+	if err := d.GetContext(ctx, &s, db.Query("state_read"), event.MaxCounted, event.StuckAfter.Seconds(), event.UnderWayFor.Seconds()); err != nil {
 		return event.State{}, fmt.Errorf("reading how everything stands: %w", err)
 	}
 	if err := d.SelectContext(ctx, &s.Orders, db.Query("order_count"), countedPages); err != nil {

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"tillhook/db"
+	"tillhook/pkg/order"
+)
+
+// Undecided is a payment on which a human must decide. Amount is what the order
+// asked for, in minor units.
+type Undecided struct {
+	ID           string    `db:"id" json:"paymentId"`
+	OrderID      string    `db:"orderId" json:"orderId"`
+	OrderStatus  string    `db:"orderStatus" json:"orderStatus"`
+	RestaurantID string    `db:"restaurantId" json:"restaurantId"`
+	Slug         string    `db:"slug" json:"slug"`
+	Status       string    `db:"status" json:"paymentStatus"`
+	Amount       int64     `db:"amount" json:"amount"`
+	Currency     string    `db:"currency" json:"currency"`
+	ProviderID   string    `db:"providerPaymentId" json:"providerPaymentId,omitempty"`
+	Since        time.Time `db:"since" json:"since"`
+	ReadAt       time.Time `db:"readAt" json:"readAt"` // by the database's clock
+	Why          string    `db:"-" json:"why"`
+}
+
+// UndecidedPayments lists up to limit of them, the one that waits for the longest
+// first. restaurant is a slug or an id, "" for all.
+func (d *DB) UndecidedPayments(ctx context.Context, restaurant string, limit int) ([]Undecided, error) {
+	var rows []struct {
+		Undecided
+		Reason string `db:"reason"`
+		Facts  []byte `db:"facts"`
+	}
+	if err := d.SelectContext(ctx, &rows, db.Query("payment_undecided"), restaurant, limit); err != nil {
+		return nil, fmt.Errorf("reading the payments on which a human must decide: %w", err)
+	}
+	all := make([]Undecided, len(rows))
+	for i, r := range rows {
+		var facts order.Facts
+		if err := json.Unmarshal(r.Facts, &facts); err != nil {
+			return nil, fmt.Errorf("reading the facts of payment %s: %w", r.ID, err)
+		}
+		all[i] = r.Undecided
+		all[i].Since, all[i].ReadAt = r.Since.UTC(), r.ReadAt.UTC()
+		all[i].Why = whyUndecided(r.Status, r.Reason, facts)
+	}
+	return all, nil
+}
+
+func whyUndecided(status, reason string, f order.Facts) string {
+	if status != string(order.PaymentReview) {
+		return reason
+	}
+	var came []string
+	for _, m := range f.Evidence {
+		came = append(came, fmt.Sprintf("%d %s", m.Amount, strings.ToUpper(m.Currency)))
+	}
+	if f.Free {
+		came = append(came, "nothing to pay")
+	}
+	return "what came is not what the order asked for: " + strings.Join(came, ", ")
+}
