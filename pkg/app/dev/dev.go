@@ -102,6 +102,9 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 		return err
 	}
 	defer w.stripe.Close()
+	if w.settings, err = keepSettings(w.cfg, home); err != nil {
+		return err
+	}
 	say("Log        %s", logFile.Name())
 	return w.withProduct(ctx, func(ctx context.Context) error { return w.playAndServe(ctx, p, o) })
 }

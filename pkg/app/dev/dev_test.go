@@ -3,6 +3,9 @@ package dev_test
 import (
 	"bytes"
 	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +46,33 @@ func TestOnce(t *testing.T) {
 				t.Errorf("wider than 80 columns: %s", line)
 			}
 		}
+	}
+}
+
+// A shell that has read the file for ops can work on what runs here, and nobody
+// else can read it.
+func TestOpsFindsWhatRunsHere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, err := once(t, devstack.Database(t, nil), "--dir", dir); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file := filepath.Join(dir, "ops.env")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	environ, err := exec.CommandContext(t.Context(), "env", "-i", "/bin/sh", "-c", `. "$0" && /usr/bin/env`, file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err = app.Ops(t.Context(), app.Process{
+		Args: []string{"secrets", "check", "trattoria-da-marco"}, Env: strings.Split(string(environ), "\n"),
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+	})
+	if err != nil {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }
 

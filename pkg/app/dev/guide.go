@@ -19,6 +19,8 @@ func (w *world) printGuide(out io.Writer) {
 	line("Stripe", "%s, a stand-in", w.cfg.StripeAPIBase)
 	line("panel", "%s", w.desk.url())
 	line("", "sign in as %s with the password %s", w.desk.email, w.desk.password)
+	line("ops", ". %s", w.settings)
+	line("", "go run ./cmd/ops doctor, in the same shell")
 	fmt.Fprintf(out, "\n  signing secrets, for a test-mode endpoint or the Stripe CLI:\n")
 	for _, r := range w.restaurants {
 		fmt.Fprintf(out, "  %-20s %s\n", r.slug, r.secret)

@@ -22,6 +22,7 @@ type world struct {
 	restaurants []*restaurant
 	stripe      *stripetest.API
 	shop        *shop
+	settings    string // a file for ops
 }
 
 // openWorld makes everything ready, and runs nothing yet. port is that of the
