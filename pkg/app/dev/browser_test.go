@@ -17,15 +17,16 @@ import (
 	"tillhook/pkg/devstack"
 )
 
-// running runs cmd/dev until the end of the test, and answers where its shop is.
-func running(t *testing.T) string {
+// running runs cmd/dev in a folder until the end of the test, and answers where its
+// shop is.
+func running(t *testing.T, dir string) string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 	out, in := io.Pipe()
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		err := dev.Run(ctx, app.Process{
-			Args: []string{"--dir", t.TempDir()}, Stdin: strings.NewReader(""), Stdout: in, Stderr: in,
+			Args: []string{"--dir", dir}, Stdin: strings.NewReader(""), Stdout: in, Stderr: in,
 			Env: []string{"PORT=0", "DATABASE_URL=" + devstack.Database(t, nil), "REDIS_URL=" + devstack.RedisURL(t)},
 		})
 		if err != nil {
@@ -121,7 +122,7 @@ func (c *customer) looks(picture string) {
 // a reload; declined, expired, bounced, left, and what never reaches us.
 func TestACustomerInABrowser(t *testing.T) {
 	t.Parallel()
-	shop := running(t)
+	shop := running(t, t.TempDir())
 	browser := browsertest.Open(t)
 	for _, way := range []struct {
 		name string

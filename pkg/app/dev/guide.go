@@ -21,6 +21,7 @@ func (w *world) printGuide(out io.Writer) {
 	line("", "sign in as %s with the password %s", w.desk.email, w.desk.password)
 	line("ops", ". %s", w.settings)
 	line("", "go run ./cmd/ops doctor, in the same shell")
+	line("events", "go run ./cmd/dev trigger lists what Stripe can be made to say")
 	fmt.Fprintf(out, "\n  signing secrets, for a test-mode endpoint or the Stripe CLI:\n")
 	for _, r := range w.restaurants {
 		fmt.Fprintf(out, "  %-20s %s\n", r.slug, r.secret)

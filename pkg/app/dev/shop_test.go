@@ -12,7 +12,7 @@ import (
 // in them, other sites' forms, and whoever asks for others' orders.
 func TestTheShop(t *testing.T) {
 	t.Parallel()
-	shop := running(t)
+	shop := running(t, t.TempDir())
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(client.CloseIdleConnections)
 	ask := func(method, path, form, origin string) (*http.Response, string) {

@@ -1,0 +1,54 @@
+package dev_test
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"tillhook/pkg/app"
+	"tillhook/pkg/app/dev"
+)
+
+// A developer sends what Stripe would say, and sees what becomes of it.
+func TestTrigger(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	running(t, dir)
+	trigger := func(args ...string) (string, error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var out bytes.Buffer
+		err := dev.Run(ctx, app.Process{Args: append([]string{"trigger", "--dir", dir}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out})
+		return out.String(), err
+	}
+	says := func(want string, args ...string) string {
+		t.Helper()
+		out, err := trigger(args...)
+		if err != nil || !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%v: %v, want %s:\n%s", args, err, want, out)
+		}
+		return out
+	}
+	says(`(?s)  paid +PAID, COMPLETED\n.*  refund.created\n`)
+	out := says(`(?s)200  charge\.succeeded .*200  checkout\.session\.completed .*\n  order PAID, payment COMPLETED\n`, "paid")
+	id := regexp.MustCompile(`order (order-\w+) `).FindStringSubmatch(out)
+	says(`\n  order REFUNDED, payment REFUNDED\n`, "charge.refunded", "--order", id[1])
+	says(`"duplicate":true(?s:.*)\n  order PAID, payment COMPLETED\n`, "declined, then paid", "--twice", "--shuffle", "--restaurant", "sushi-kaito")
+	says(`checkout\.session\.completed: amount or currency(?s:.*)\n  order PAYMENT_PENDING, payment REVIEW\n`, "checkout.session.completed", "--paid", "100")
+	says(`  400  checkout\.session\.completed (?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "checkout.session.completed", "--forged")
+	says(`  200  customer\.created (?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "customer.created")
+	for want, args := range map[string][]string{
+		`there is no story "payed"`:      {"payed"},
+		"there is no restaurant nowhere": {"paid", "--restaurant", "nowhere"},
+		"there is no such order":         {"paid", "--order", "order-nothing"},
+		"nothing runs here":              {"paid", "--dir", t.TempDir()},
+	} {
+		if out, err := trigger(args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %s\n%s", args, err, want, out)
+		}
+	}
+}
