@@ -152,7 +152,7 @@ func RunWorker(ctx context.Context, cfg Config, log *slog.Logger, metrics *telem
 		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
 	defer tracer.Close()
-	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, api, db, tasks), metrics, log).Traced(tracer)
+	processor := worker.NewProcessor(ledger, stripe.Decode, worker.NewFollower(stripe.Thin, cfg.Concurrency, api, db, tasks), metrics, log).Traced(tracer)
 	intake := worker.NewIntake(db, tasks).Counted(metrics)
 	crew := []func(context.Context){
 		worker.NewRecoverer(worker.RecovererConfig{Age: cfg.RecoverAfter, Interval: recoverInterval(cfg)}, db, tasks, metrics, log).Run,

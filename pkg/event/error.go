@@ -1,6 +1,9 @@
 package event
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Permanent marks err as one that no further attempt can mend: the event
 // becomes FAILED at once. Anything else is retried. Permanent(nil) is nil.
@@ -37,6 +40,24 @@ func IsUnavailable(err error) bool {
 	var u unavailable
 	return errors.As(err, &u)
 }
+
+// Later marks err as saying only that there is no room for the event yet: it is
+// tried again after about wait, without using up an attempt.
+func Later(err error, wait time.Duration) error { return later{Unavailable(err), wait} }
+
+// Wait is the wait that err, or an error it wraps, was marked with by Later.
+func Wait(err error) (wait time.Duration, ok bool) {
+	var l later
+	ok = errors.As(err, &l)
+	return l.wait, ok
+}
+
+type later struct {
+	error
+	wait time.Duration
+}
+
+func (l later) Unwrap() error { return l.error }
 
 type permanent struct{ error }
 

@@ -152,6 +152,8 @@ func retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	wait := maxWait
 	if errors.Is(err, errStranger) {
 		wait = strangerWait
+	} else if later, ok := event.Wait(err); ok {
+		wait = max(firstWait, later)
 	} else if outage(err) {
 		wait = outageWait
 	} else if retried < 15 { // 2^15 s is beyond maxWait

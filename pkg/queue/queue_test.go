@@ -106,6 +106,22 @@ func TestRetryDelayInAnOutage(t *testing.T) {
 	}
 }
 
+// What there is no room for says itself when to come back, but not within the
+// moment: Redis would be busy with nothing else.
+func TestRetryDelayForWantOfRoom(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]time.Duration{0: time.Second, 100 * time.Millisecond: time.Second, time.Minute: time.Minute} {
+		err := fmt.Errorf("following: %w", event.Later(errors.New("no place"), wait))
+		low, high, _ := delays(MaxRetry, err)
+		if low < want/2 || high >= want*3/2 || low > want*6/10 || high < want*14/10 {
+			t.Errorf("asked for %s it waits %s to %s", wait, low, high)
+		}
+		if !outage(err) {
+			t.Error("it uses up an attempt")
+		}
+	}
+}
+
 // Far beyond any number of retries nothing overflows.
 func TestRetryDelayNeverEnds(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,8 @@ func TestOutcomeOfAThinEvent(t *testing.T) {
 		{"fetched", nil, false, false, "done", "applied", ""},
 		{"fetched before", nil, false, true, "done", "no_change", ""},
 		{"Stripe is away", event.ErrNoAnswer, false, false, "retry", "waiting", ""},
-		{"Stripe wants peace", event.ErrTooMany, false, false, "retry", "waiting", ""},
+		{"too much is asked", event.ErrTooMany, false, false, "free retry", "waiting", ""},
+		{"too much is asked, at the last attempt", event.ErrTooMany, true, false, "free retry", "waiting", ""},
 		{"Stripe was away for three days", event.ErrNoAnswer, true, false, "retry", "failed", "no usable answer from Stripe"},
 		{"gone", event.Permanent(event.ErrNotThere), false, false, "archive", "failed", "no such object at Stripe for this API key"},
 		{"no key", event.Permanent(event.ErrNoAPIKey), false, false, "archive", "failed",
@@ -52,7 +53,7 @@ func TestOutcomeOfAThinEvent(t *testing.T) {
 			t.Parallel()
 			a := newArchive()
 			a.racing["fetched_v1.e"] = c.raced
-			follower := worker.NewFollower(func(name string) bool { return strings.HasPrefix(name, "v1.") }, desk{"v1.e": c.fault}, a, a)
+			follower := worker.NewFollower(func(name string) bool { return strings.HasPrefix(name, "v1.") }, 384, desk{"v1.e": c.fault}, a, a)
 			l, m := &ledger{results: map[string]order.Result{"e": {Outcome: event.NoChange}}}, telemetry.NewMetrics()
 			p := worker.NewProcessor(l, nothing, follower, m, slog.New(slog.DiscardHandler))
 			ended := make(chan struct{})
