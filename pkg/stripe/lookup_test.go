@@ -124,6 +124,44 @@ func TestPaymentBecomesEvents(t *testing.T) {
 	}
 }
 
+// A session that is paid counts, though the key may not read its intent, or the
+// intent is gone; that something was not seen is said.
+func TestASessionCountsWithoutItsIntent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		forbidden string
+		unpaid    bool
+		event     string
+		says      string
+	}{
+		{"paid, not for this key", "/v1/payment_intents", false, "complete_paid", "payment status paid; looking up intent PI: the restaurant's API key may not read this (HTTP 403)"},
+		{"paid, gone", "", false, "complete_paid", "payment status paid; looking up intent PI: no such object at Stripe for this API key (HTTP 404"},
+		{"unpaid, not for this key", "/v1/payment_intents", true, "complete_unpaid", "the money is under way; looking up intent PI: the restaurant's API key may not read this (HTTP 403)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			there, api, f := double(t, stripe.APIConfig{})
+			if c.forbidden != "" {
+				there.Forbid(apiKey, c.forbidden)
+			}
+			p := f.Payment("r", "o", "p", 2500, "eur")
+			session := f.CheckoutCompleted(p)
+			if c.unpaid {
+				session = f.CheckoutUnpaid(p)
+			}
+			there.Put(apiKey, session)
+			got, err := api.Payment(t.Context(), event.Lookup{RestaurantID: "r", Session: p.Session})
+			if err != nil || len(got.Heard) != 1 || got.Heard[0].ProviderEventID != "reconcile_"+p.Session+"_"+c.event {
+				t.Errorf("heard %+v, %v", got.Heard, err)
+			}
+			if says := strings.ReplaceAll(got.Says, p.Intent, "PI"); !strings.Contains(says, c.says) {
+				t.Errorf("says %q, want %q", says, c.says)
+			}
+		})
+	}
+}
+
 func TestFollowFetchesWhatAThinEventIsAbout(t *testing.T) {
 	t.Parallel()
 	there, api, f := double(t, stripe.APIConfig{})

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,15 +103,22 @@ func (r *Reconciler) reconcile(ctx context.Context, p event.Pending) {
 }
 
 // LookUp asks Stripe about each payment of an order that could still bring the
-// money. One that Stripe doesn't know doesn't hide the others.
+// money. One that Stripe doesn't know, or that the key may not read, doesn't hide
+// what there is of the others.
 func LookUp(ctx context.Context, stripe PaymentDesk, p event.Pending) (all event.Answer, err error) {
 	says := make([]string, 0, len(p.Payments))
+	var fault error
 	for _, payment := range p.Payments {
 		answer, err := stripe.Payment(ctx, event.Lookup{RestaurantID: p.RestaurantID, Session: payment.Session, Intent: payment.Intent})
-		if errors.Is(err, event.ErrNotThere) {
+		if err != nil {
+			about := fmt.Errorf("asking Stripe about payment %s: %w", payment.ID, err)
+			if !event.IsPermanent(err) {
+				return all, about
+			}
+			if !errors.Is(err, event.ErrNotThere) {
+				fault = cmp.Or(fault, about)
+			}
 			answer.Says = err.Error()
-		} else if err != nil {
-			return all, fmt.Errorf("asking Stripe about payment %s: %w", payment.ID, err)
 		}
 		says = append(says, answer.Says)
 		all.Heard = append(all.Heard, answer.Heard...)
@@ -119,5 +127,8 @@ func LookUp(ctx context.Context, stripe PaymentDesk, p event.Pending) (all event
 		says = append(says, "no payment of the order could still bring the money")
 	}
 	all.Says = strings.Join(says, "; ")
-	return all, nil
+	if len(all.Heard) > 0 {
+		fault = nil // Says has it
+	}
+	return all, fault
 }
