@@ -37,6 +37,9 @@ const (
 	// pollInterval is how long a lost notification can go unnoticed.
 	pollInterval = 15 * time.Second
 
+	// Postgres may refuse to let us listen, as when it has little time.
+	watchAgain = 5 * time.Second
+
 	// How many deliveries that nobody's secret matched may make us look again
 	// at once. A genuine one follows a rotation, or a restaurant's first day;
 	// the rest is forged and must not keep the database busy.
@@ -102,15 +105,12 @@ func (d *Directory) Run(ctx context.Context) {
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		err := d.configs.WatchConfigs(ctx, func() {
+		d.watch(ctx, func() {
 			select {
 			case changed <- struct{}{}:
 			default: // a reload is due already
 			}
 		})
-		if err != nil && ctx.Err() == nil {
-			d.log.Warn("changed secrets are noticed by polling only", "interval", pollInterval, "error", err)
-		}
 	}()
 	defer func() { <-watching }()
 	wait := time.Duration(0)
@@ -128,6 +128,21 @@ func (d *Directory) Run(ctx context.Context) {
 		if err := d.Reload(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("configurations not read, the last ones stay in use", "error", err)
 			wait = time.Second
+		}
+	}
+}
+
+// watch hears of changes until ctx ends, and says once why it doesn't.
+func (d *Directory) watch(ctx context.Context, changed func()) {
+	for said := ""; ctx.Err() == nil; {
+		err := d.configs.WatchConfigs(ctx, changed)
+		if err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			d.log.Warn("for now changed secrets are noticed by polling only", "interval", pollInterval, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(watchAgain):
 		}
 	}
 }

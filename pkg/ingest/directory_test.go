@@ -22,6 +22,7 @@ type watched struct {
 	readings []time.Duration
 	changes  chan struct{}
 	watchErr error // what the watcher dies of, at once
+	log      strings.Builder
 }
 
 func (w *watched) Configs(ctx context.Context) ([]event.Config, error) {
@@ -32,8 +33,11 @@ func (w *watched) Configs(ctx context.Context) ([]event.Config, error) {
 }
 
 func (w *watched) WatchConfigs(ctx context.Context, changed func()) error {
-	if w.watchErr != nil {
-		return w.watchErr
+	w.mu.Lock()
+	err := w.watchErr
+	w.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	for {
 		select {
@@ -55,7 +59,7 @@ func (w *watched) set(readErr error, configs ...event.Config) {
 // watch runs a directory in the test's bubble.
 func watch(t *testing.T, w *watched) (d *Directory, stop func()) {
 	w.began, w.changes = time.Now(), make(chan struct{})
-	d = NewDirectory(w, vault{}, slog.New(slog.DiscardHandler))
+	d = NewDirectory(w, vault{}, slog.New(slog.NewTextHandler(&w.log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.Run(ctx) }()
@@ -141,6 +145,35 @@ func TestTheDirectoryOutlivesItsWatcherAndItsDatabase(t *testing.T) {
 		want := []time.Duration{0, time.Second, 16 * time.Second, 17 * time.Second, 18 * time.Second}
 		if diff := cmp.Diff(want, w.readings); diff != "" {
 			t.Error("readings (-want +got)\n", diff)
+		}
+	})
+}
+
+// A watcher that has died is replaced within seconds, and the directory follows
+// changes at once again; it is said once.
+func TestTheDirectoryWatchesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &watched{world: &world{configs: []event.Config{restaurant("a")}}, watchErr: errors.New("canceled")}
+		d, stop := watch(t, w)
+		pass(time.Minute)
+		w.mu.Lock()
+		w.watchErr = nil
+		w.mu.Unlock()
+		pass(6 * time.Second)
+		w.set(nil, restaurant("b"))
+		select {
+		case w.changes <- struct{}{}:
+		case <-time.After(time.Second):
+			t.Error("nobody listens")
+		}
+		synctest.Wait()
+		if got := knows(d); !cmp.Equal(got, []string{"b"}) {
+			t.Errorf("after a notification: %v", got)
+		}
+		stop()
+		if n := strings.Count(w.log.String(), "by polling only"); n != 1 {
+			t.Errorf("said %d times:\n%s", n, w.log.String())
 		}
 	})
 }

@@ -32,6 +32,9 @@ const (
 	// While Redis is away nobody can be woken. It is asked again, by one event
 	// after the other, and no event asks for ever.
 	wakeRest, wakeFailures = 500 * time.Millisecond, 40
+
+	// Postgres may refuse to let us listen, as when it has little time.
+	watchAgain = 5 * time.Second
 )
 
 // Waker drives events on the moment that their payment is known: one that has
@@ -65,10 +68,7 @@ func (w *Waker) Run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := w.waiting.WatchWaiting(ctx, func(e event.Unfinished) { offer(woken{Unfinished: e}) })
-		if err != nil && ctx.Err() == nil {
-			w.log.Warn("waiting events come back by their backoff only", "error", err)
-		}
+		w.watch(ctx, func(e event.Unfinished) { offer(woken{Unfinished: e}) })
 	}()
 	defer func() { <-done }()
 	for {
@@ -90,6 +90,17 @@ func (w *Waker) Run(ctx context.Context) {
 			case !started && e.tries < wakeAttempts:
 				time.AfterFunc(wakeAgain, func() { offer(e) })
 			}
+		}
+	}
+}
+
+// watch hears of waiting events until ctx ends, and says once why it doesn't.
+func (w *Waker) watch(ctx context.Context, wake func(event.Unfinished)) {
+	for said := ""; ctx.Err() == nil; wait(ctx, watchAgain) {
+		err := w.waiting.WatchWaiting(ctx, wake)
+		if err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			w.log.Warn("for now waiting events come back by their backoff only", "error", err)
 		}
 	}
 }

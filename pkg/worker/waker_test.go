@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -98,6 +99,59 @@ func TestTheWakerOutlastsAnOutage(t *testing.T) {
 		<-ended
 		if diff := cmp.Diff([]string{"one charge.refunded", "two charge.refunded"}, b.runs); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// deaf is a bell that can't be heard for the first few times.
+type deaf struct {
+	bell
+	errs []error
+}
+
+func (d *deaf) WatchWaiting(ctx context.Context, wake func(event.Unfinished)) error {
+	if len(d.errs) > 0 {
+		err := d.errs[0]
+		d.errs = d.errs[1:]
+		return err
+	}
+	return d.bell.WatchWaiting(ctx, wake)
+}
+
+// A waker that may not listen tries again until it may, and says of each trouble
+// once what it means.
+func TestTheWakerListensAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		canceled, full := errors.New("canceled"), errors.New("too many connections")
+		b := &deaf{bell: bell{busy: map[string]int{}}, errs: []error{canceled, canceled, full, full, full}}
+		var log strings.Builder
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			worker.NewWaker(b, b, slog.New(slog.NewTextHandler(&log, nil))).Run(ctx)
+		}()
+		<-time.After(20 * time.Second)
+		synctest.Wait()
+		if len(b.errs) != 0 || b.wake != nil {
+			t.Errorf("after 20 s it has %d tries before it", len(b.errs))
+		}
+		<-time.After(10 * time.Second)
+		synctest.Wait()
+		if b.wake == nil {
+			t.Error("it doesn't listen")
+		} else {
+			b.wake(event.Unfinished{Ref: event.Ref{ID: "free"}, Type: "charge.succeeded"})
+		}
+		synctest.Wait()
+		stop()
+		<-ended
+		if diff := cmp.Diff([]string{"free charge.succeeded"}, b.runs); diff != "" {
+			t.Error(diff)
+		}
+		if n := strings.Count(log.String(), "by their backoff only"); n != 2 {
+			t.Errorf("said %d times:\n%s", n, log.String())
 		}
 	})
 }
