@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -43,15 +44,42 @@ func inTheWay(err error) bool {
 	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01" || e.Code == "55P03")
 }
 
-// fault is classify for a statement that writes. A server that has stopped to
-// take writes is not the primary any more, but its connections look as good as
-// ever: they are dropped, so that the next ones find the new primary.
+// fault is classify for a statement that writes.
 func (d *DB) fault(ctx context.Context, err error) error {
+	d.notice(err)
+	return classify(ctx, err)
+}
+
+// notice looks for a server that has stopped to take writes. It is not the
+// primary any more, but its connections look as good as ever: they are dropped,
+// so that the next ones find the new primary.
+func (d *DB) notice(err error) {
 	var e *pq.Error
 	if errors.As(err, &e) && e.Code == "25006" {
 		d.circuit.open(err)
 		d.SetMaxIdleConns(0) // which closes them
 		d.SetMaxIdleConns(d.maxConns)
 	}
-	return classify(ctx, err)
+}
+
+// ExecContext is sqlx's, GetContext and SelectContext are, too; whichever
+// statement is the first to be refused by a primary of yesterday, it is noticed.
+func (d *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	result, err := d.DB.ExecContext(ctx, query, args...)
+	d.notice(err)
+	return result, err
+}
+
+// GetContext reads one row into dest.
+func (d *DB) GetContext(ctx context.Context, dest any, query string, args ...any) error {
+	err := d.DB.GetContext(ctx, dest, query, args...)
+	d.notice(err)
+	return err
+}
+
+// SelectContext reads all rows into dest, a pointer to a slice.
+func (d *DB) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
+	err := d.DB.SelectContext(ctx, dest, query, args...)
+	d.notice(err)
+	return err
 }

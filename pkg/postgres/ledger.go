@@ -72,7 +72,8 @@ func (d *DB) settleLocked(ctx context.Context, work []order.Work) (results []ord
 }
 
 // inTx runs f in one transaction.
-func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
+func (d *DB) inTx(ctx context.Context, f func(*sqlx.Tx) error) (err error) {
+	defer func() { d.notice(err) }() // when the connection is back
 	tx, err := d.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)

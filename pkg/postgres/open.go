@@ -61,7 +61,7 @@ func Open(databaseURL string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	connector.Dialer(dialer{readWithin: cmp.Or(o.StatementTimeout, defaultStatementTimeout) + answerSlack})
-	c := newCircuit(connector)
+	c := newCircuit(beginner{connector})
 	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
