@@ -89,7 +89,7 @@ func (s *Server) test(ctx context.Context, signed Signed) *testRun {
 		e, err := s.Events.Event(ctx, signed.ID)
 		if err == nil && run.EventID == "" {
 			run.EventID = e.ID
-			add(true, "Stored", "verified by the %s secret", e.SignedWith)
+			add(true, "Stored", "verified by the secret that is stored")
 		}
 		if err == nil && e.Status != string(event.Processing) {
 			add(e.Status == string(event.Completed), "Worked off", "%s %s %s", e.Status, e.Outcome, e.LastError)

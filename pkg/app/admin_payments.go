@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tillhook/pkg/admin"
+	"tillhook/pkg/event"
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/secret"
 	"tillhook/pkg/stripe"
@@ -82,9 +83,6 @@ func (d *adminDesk) SetSecret(ctx context.Context, who string, s admin.NewSecret
 	return set, nil
 }
 
-// testType is of no event of Stripe's: the worker keeps it, and ignores it.
-const testType = "tillhook.test"
-
 // TestEvent makes an event that changes nothing, signed with the secret that
 // the restaurant has now.
 func (d *adminDesk) TestEvent(ctx context.Context, restaurantID string) (admin.Signed, error) {
@@ -103,9 +101,9 @@ func (d *adminDesk) TestEvent(ctx context.Context, restaurantID string) (admin.S
 	id := "evt_test_" + strings.ToLower(rand.Text()[:16])
 	live := r.Livemode != nil && *r.Livemode
 	body, err := json.Marshal(map[string]any{
-		"id": id, "object": "event", "api_version": "2023-10-16", "created": now.Unix(), "livemode": live, "type": testType,
+		"id": id, "object": "event", "api_version": "2023-10-16", "created": now.Unix(), "livemode": live, "type": event.TestType,
 		"pending_webhooks": 1, "request": nil,
-		"data": map[string]any{"object": map[string]any{"id": "test_" + id, "object": "tillhook.test", "livemode": live}},
+		"data": map[string]any{"object": map[string]any{"id": "test_" + id, "object": event.TestType, "livemode": live}},
 	})
 	if err != nil {
 		return admin.Signed{}, fmt.Errorf("making a test event: %w", err)

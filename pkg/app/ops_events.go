@@ -199,8 +199,11 @@ func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	if e.OrderID != "" {
 		facts = append(facts, fact{"order", e.OrderID})
 	}
-	if e.Source != string(event.Webhook) {
+	switch event.Source(e.Source) {
+	case event.Backfilled, event.Reconciled:
 		facts = append(facts, fact{"source", e.Source + ": Stripe was asked for it"})
+	case event.Test:
+		facts = append(facts, fact{"source", e.Source + ": the panel has signed and sent it"})
 	}
 	if e.SignedWith != "" {
 		facts = append(facts, fact{"signed with", "the " + e.SignedWith + " secret"})

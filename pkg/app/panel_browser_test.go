@@ -98,7 +98,7 @@ func (v *visit) setsASecret(paid stripetest.Payment) {
 	v.secrets["a"] = stored
 	v.eventually("a delivery verifies with it", func() bool { return v.deliver(paid, v.factory.Other(paid, "customer.created")).status == 200 })
 	v.does("sending a test event", chromedp.Click("#test button"), chromedp.WaitVisible(".hops li:nth-child(4)"))
-	v.sees("verified by the current secret", "COMPLETED ignored")
+	v.sees("verified by the secret that is stored", "COMPLETED ignored")
 	v.shoot(v.ctx, "restaurant-test", v.complaints)
 }
 

@@ -46,7 +46,7 @@ func TestPanelSetsASecretAndDeliversWithIt(t *testing.T) {
 
 	b.open("/admin/settings/payments/slug-a")
 	b.send("/admin/settings/payments/slug-a/test", url.Values{})
-	b.shows(200, "Sent", "Answered", "&#34;received&#34;:true", "verified by the current secret", "Worked off", "COMPLETED ignored")
+	b.shows(200, "Sent", "Answered", "&#34;received&#34;:true", "verified by the secret that is stored", "Worked off", "COMPLETED ignored")
 	p.eventually("the order is paid", func() bool { return p.states(pay) == "PAID / COMPLETED" })
 	b.open("/admin/orders/" + pay.OrderID)
 	b.shows(200, "PAYMENT_PENDING → <strong>PAID</strong>", "25.00 EUR", "checkout.session.completed")

@@ -8,13 +8,19 @@ import (
 // Source is "WebhookEvent".source: how an event came to us.
 type Source string
 
-// The sources. Whatever isn't a webhook was told by Stripe when it was asked
-// with the restaurant's API key, so that no signature vouches for it.
+// The sources. What was backfilled or reconciled was told by Stripe when it was
+// asked with the restaurant's API key, so that no signature vouches for it.
 const (
 	Webhook    Source = "webhook"   // delivered, and signed
 	Backfilled Source = "backfill"  // one of Stripe's events that never reached us
 	Reconciled Source = "reconcile" // made of the object as Stripe has it now
+	Test       Source = "test"      // signed by ourselves, and delivered
 )
+
+// TestType is the type of the events that we sign ourselves, and of none of
+// Stripe's: the worker keeps them, and ignores them. They say nothing of whether
+// Stripe delivers, or with which secret.
+const TestType = "tillhook.test"
 
 // Why Stripe can't be asked, or doesn't answer. The first four are permanent:
 // nobody is helped by asking again.

@@ -36,7 +36,7 @@ func (h *handler) accept(c echo.Context, d *delivery, r event.Record, stored boo
 	h.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "delivery",
 		slog.String("result", result), slog.Int("status", http.StatusOK),
 		slog.String("event", r.ProviderEventID), slog.String("type", r.Type),
-		slog.String("restaurant", r.RestaurantID), slog.String("secret", r.SignedWith),
+		slog.String("restaurant", r.RestaurantID), slog.String("secret", d.signed),
 		slog.Int("bytes", len(r.Payload)), slog.String("id", r.ID),
 		slog.Float64("ms", float64(h.now().Sub(started).Microseconds())/1000))
 	return c.JSONBlob(http.StatusOK, accepted(d.env.ID, !stored))

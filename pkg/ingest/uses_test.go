@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,32 @@ func (s *useStore) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
+}
+
+// What we have signed ourselves goes the way of a delivery, and leaves no trace
+// of a secret that Stripe would have signed with.
+func TestATestEventUsesNoSecret(t *testing.T) {
+	t.Parallel()
+	w := &world{configs: []event.Config{restaurant("a"), restaurant("b")}}
+	r := newReceiver(t, w, false)
+	test := envelope("evt_test")
+	test.Type = event.TestType
+	for _, env := range []event.Envelope{test, envelope("evt_1")} {
+		if got := r.post(hook+"/a", "whsec_a", env); got.Status != 200 {
+			t.Fatalf("%+v", got)
+		}
+		r.uses.Flush(t.Context())
+		if env.Type == event.TestType && len(r.used.puts) > 0 {
+			t.Error("noted as a use:", r.used.puts)
+		}
+	}
+	var got []string
+	for _, row := range w.rows {
+		got = append(got, strings.Join([]string{row.ProviderEventID, string(row.Source), row.SignedWith}, " "))
+	}
+	if diff := cmp.Diff([]string{"evt_test test ", "evt_1  current"}, got); diff != "" || len(r.used.puts) != 1 {
+		t.Errorf("%v (-want +got)\n%s", r.used.puts, diff)
+	}
 }
 
 // A secret that verifies thousands of deliveries costs one row a minute, and

@@ -163,6 +163,7 @@ func restaurant(id string) event.Config {
 type receiver struct {
 	*Server
 	world   *world
+	used    *useStore
 	metrics *telemetry.Metrics
 }
 
@@ -170,12 +171,12 @@ type receiver struct {
 // until the test ends, unless idle.
 func newReceiver(t testing.TB, w *world, idle bool) *receiver {
 	t.Helper()
-	r := &receiver{world: w, metrics: telemetry.NewMetrics()}
+	r := &receiver{world: w, used: &useStore{}, metrics: telemetry.NewMetrics()}
 	log := slog.New(slog.DiscardHandler)
 	d := NewDirectory(w, vault{}, log)
 	d.now = func() time.Time { return epoch }
 	r.Server = NewServer(Config{
-		Format: format, Store: w, Queue: w, Directory: d, Lookup: w, Health: w, Uses: &useStore{},
+		Format: format, Store: w, Queue: w, Directory: d, Lookup: w, Health: w, Uses: r.used,
 		Ready:   func(context.Context) bool { return d.Ready() == nil },
 		Metrics: r.metrics, Log: log, Now: func() time.Time { return epoch },
 	})

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -247,6 +248,30 @@ func TestPartitionsTakeTheirRowsFromTheDefaultOne(t *testing.T) {
 	again, err := d.InsertEvents(ctx, []event.Record{record("2", "evt_b"), r})
 	if err != nil || !again[0] || again[1] {
 		t.Errorf("after the move: %v, %v", again, err)
+	}
+}
+
+// What may be a source is the same in every week, and no migration reads through
+// the history to make sure of it.
+func TestEveryWeekKnowsTheSources(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	if _, err := d.CreatePartitions(t.Context(), 0, 100); err != nil {
+		t.Fatal(err)
+	}
+	if get[bool](t, d, `SELECT convalidated FROM pg_constraint WHERE conrelid = '"WebhookEvent"'::regclass AND conname = 'WebhookEvent_source_check'`) {
+		t.Error("the check was validated under the lock that the migration holds")
+	}
+	for i, at := range []time.Time{time.Now(), time.Now().Add(90 * 24 * time.Hour), time.Now().Add(900 * 24 * time.Hour)} {
+		r := record(fmt.Sprint(i), fmt.Sprint("evt_", i))
+		r.OccurredAt, r.Source = at, event.Test
+		if _, err := d.InsertEvents(t.Context(), []event.Record{r}); err != nil {
+			t.Error(err)
+		}
+		r.ID, r.ProviderEventID, r.Source = r.ID+"b", r.ProviderEventID+"b", "hearsay"
+		if _, err := d.InsertEvents(t.Context(), []event.Record{r}); err == nil {
+			t.Errorf("an event of %s comes from hearsay", at)
+		}
 	}
 }
 
