@@ -250,7 +250,8 @@ type SecretSet struct {
 	Fingerprint string
 	Unchanged   bool
 	Warnings    []string
-	KeptUntil   *time.Time
+	KeptUntil   *time.Time // how long the one before is accepted; nil if nothing has changed that
+	Ended       bool       // the one before is refused from now on
 }
 
 // Signed is an event that is ready to be delivered.

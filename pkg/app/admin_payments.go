@@ -69,7 +69,7 @@ func (d *adminDesk) SetSecret(ctx context.Context, who string, s admin.NewSecret
 	if err := p.plan(ctx, d.db); err != nil {
 		return admin.SecretSet{}, err
 	}
-	if !p.answer.Unchanged {
+	if p.changes() {
 		if err := p.commit(ctx, d.db); errors.Is(err, postgres.ErrChanged) {
 			return admin.SecretSet{}, admin.Refusal{Why: errors.New("somebody else has changed it meanwhile: look at it again")}
 		} else if err != nil {
@@ -77,8 +77,10 @@ func (d *adminDesk) SetSecret(ctx context.Context, who string, s admin.NewSecret
 		}
 	}
 	set := admin.SecretSet{Fingerprint: p.answer.Secret.Fingerprint, Unchanged: p.answer.Unchanged, Warnings: p.answer.Warnings}
-	if k := p.answer.Kept; k != nil && k.until.After(r.ReadAt) {
+	if k := p.answer.Kept; k != nil && k.until.After(p.answer.readAt) {
 		set.KeptUntil = &k.until
+	} else if k != nil {
+		set.Ended = true
 	}
 	return set, nil
 }

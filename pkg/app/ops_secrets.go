@@ -137,7 +137,9 @@ func (o *ops) rotateSecret() *cobra.Command {
 		Use: "rotate RESTAURANT", Short: "Replace a secret by that of a new endpoint", Args: takes("RESTAURANT"),
 		Long: "Replaces the signing secret of a restaurant that has one. Both are accepted\n" +
 			"during the overlap, so that the old endpoint can deliver until you delete it.\n" +
-			"With --overlap 0 the old one is refused at once: do that if it has leaked.",
+			"With --overlap 0 the old one is refused at once: do that if it has leaked. With\n" +
+			"the secret that is stored already, --overlap says how long the one before is\n" +
+			"accepted from now on.",
 		Example: "  ops secrets rotate trattoria-da-marco --commit\n" +
 			"  ops secrets rotate da-marco --overlap 0 --stdin --commit < secret.txt",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -181,7 +183,7 @@ func (o *ops) store(c *cobra.Command, name string, in secretInput) error {
 		if err := p.plan(ctx, db); err != nil {
 			return err
 		}
-		if in.commit && !p.answer.Unchanged {
+		if in.commit && p.changes() {
 			if err := o.commitSecret(ctx, db, p); err != nil {
 				return err
 			}
@@ -209,6 +211,8 @@ func (o *ops) commitSecret(ctx context.Context, db *postgres.DB, p *storing) err
 
 func (s storedSecret) table(w io.Writer) error {
 	switch {
+	case s.Unchanged && s.Kept != nil:
+		fmt.Fprintf(w, "%s has this secret already. %s how long the one before is accepted:\n", s.Slug, s.verb("change", "Changed"))
 	case s.Unchanged:
 		fmt.Fprintf(w, "%s has this secret already, sealed under the first key:\n", s.Slug)
 		writeFacts(w, []fact{{"secret", s.Secret.String()}})
@@ -228,7 +232,10 @@ func (s storedSecret) table(w io.Writer) error {
 		if !r.Accepted {
 			text += "; it has verified nothing and is dropped"
 		}
-		facts = append(facts, fact{"replaces", text}, fact{"overlap", s.overlap()})
+		facts = append(facts, fact{"replaces", text})
+	}
+	if s.Kept != nil {
+		facts = append(facts, fact{"overlap", s.overlap()})
 	}
 	writeFacts(w, append(facts, fact{"by", s.Actor}))
 	return s.end(w)
@@ -236,7 +243,7 @@ func (s storedSecret) table(w io.Writer) error {
 
 func (s storedSecret) overlap() string {
 	which, rest := "the old one", s.Kept.until.Sub(s.readAt)
-	if !s.Replaced.Accepted {
+	if s.Replaced != nil && !s.Replaced.Accepted {
 		which = "the one before it, fingerprint " + cmp.Or(s.Kept.Fingerprint, "unknown") + ","
 	}
 	if rest <= 0 {

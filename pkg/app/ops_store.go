@@ -50,16 +50,43 @@ func (p *storing) plan(ctx context.Context, db *postgres.DB) error {
 		a.warn("No key here opens the secret that is stored now. If the services have other keys, they won't open the new one.")
 	}
 	if p.was == a.Secret.Fingerprint {
-		if p.in.rotate {
-			return fmt.Errorf("this is the secret that %s has now (fingerprint %s):\na rotation wants the one of a new endpoint", r.Slug, p.was)
-		}
 		// Someone who has lost the key enters the same secrets again.
 		a.Unchanged = openErr == nil && !secret.IsPlain(string(r.Secret)) && !p.ring.NeedsReseal(string(r.Secret), r.ConfigID)
 		a.SealedAnew = !a.Unchanged
-		return nil
+		return p.planOverlap()
 	}
 	return p.planReplacing(ctx, db)
 }
+
+// planOverlap says what storing the same secret once more does to the one before
+// it: somebody learns after the rotation that it has leaked, or is still needed.
+// One whose time is over is not brought back.
+func (p *storing) planOverlap() error {
+	a, r := &p.answer, p.r
+	if p.in.overlap == nil || !r.PreviousAccepted() {
+		p.in.overlap = nil
+		if p.in.rotate {
+			return fmt.Errorf("this is the secret that %s has now (fingerprint %s):\na rotation wants the one of a new endpoint", r.Slug, p.was)
+		}
+		return nil
+	}
+	until := r.ReadAt.Add(*p.in.overlap)
+	a.Kept = &keptFacts{Fingerprint: p.previous(), AcceptedUntil: utc(&until), until: until}
+	return nil
+}
+
+// previous is the fingerprint of the secret before the one that is stored, ""
+// if nobody knows.
+func (p *storing) previous() string {
+	plain, err := p.ring.Open(string(p.r.Previous), p.r.ConfigID)
+	if err != nil {
+		return ""
+	}
+	return secret.Fingerprint(plain)
+}
+
+// changes reports whether there is anything to store.
+func (p *storing) changes() bool { return !p.answer.Unchanged || p.answer.Kept != nil }
 
 // planReplacing says what becomes of the secrets that are there. It foretells
 // what the trigger does: a secret that has verified nothing was a slip of the
@@ -70,10 +97,7 @@ func (p *storing) planReplacing(ctx context.Context, db *postgres.DB) error {
 	if err != nil {
 		return err
 	}
-	use, previous := uses[r.ID], ""
-	if plain, err := p.ring.Open(string(r.Previous), r.ConfigID); err == nil {
-		previous = secret.Fingerprint(plain)
-	}
+	use, previous := uses[r.ID], p.previous()
 	slip := r.PreviousAccepted() && use.CurrentUsedAt == nil
 	a.Replaced = &replacedFacts{Fingerprint: p.was, SetAt: utc(r.SetAt), Accepted: !slip, age: "of unknown age"}
 	if r.SetAt != nil {

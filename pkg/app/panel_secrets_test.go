@@ -49,3 +49,30 @@ func TestATestEventIsNoProofOfASecret(t *testing.T) {
 		t.Error("a delivery that is signed with the secret before the slip:", got)
 	}
 }
+
+// After a rotation the old secret turns out to have leaked: who enters the new
+// one once more, and says so, ends the overlap.
+func TestASecretThatHasLeakedIsRefusedFromNowOn(t *testing.T) {
+	t.Parallel()
+	p := start(t, parts{noWorker: true}).panel()
+	b := p.signedIn("anna@example.com")
+	pay := p.newPayments("a", 1)[0]
+	stored := "whsec_" + strings.Repeat("n", 32)
+	b.storesSecret(stored, "")
+	b.shows(200, "The secret is stored", "The one before is accepted until")
+	b.storesSecret(stored, "")
+	b.shows(200, "This secret was stored already.</p>", "accepted for another 72 h")
+	b.storesSecret(stored, "24h")
+	b.shows(200, "This secret was stored already. The one before is accepted until", "accepted for another 24 h")
+	b.storesSecret(stored, "0")
+	b.shows(200, "This secret was stored already. The one before is refused from now on.", "<dt>The one before</dt><dd>not accepted")
+	p.eventually("what the leaked secret has signed is refused", func() bool {
+		return p.deliver(pay, p.factory.CheckoutCompleted(pay)).status == 400
+	})
+	if n := p.scalar(`SELECT count(*)::text FROM "AuditEntry" WHERE actor = 'anna@example.com' AND detail = 'previousWebhookSecretExpiresAt'`); n != "2" {
+		t.Errorf("%s audit lines of the overlap, want 2", n)
+	}
+	// What is over is not brought back by who chooses an overlap.
+	b.storesSecret(stored, "168h")
+	b.shows(200, "This secret was stored already.</p>", "<dt>The one before</dt><dd>not accepted")
+}

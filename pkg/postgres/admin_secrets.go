@@ -63,9 +63,10 @@ func storeSecret(ctx context.Context, tx *sqlx.Tx, by Operator, c SecretChange) 
 		return kept, err
 	}
 	if c.Fingerprint == c.WasFingerprint { // which the trigger can't see
-		_, err := tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, c.RestaurantID, c.ConfigID,
-			"webhookSecret: the same one, sealed anew")
-		return kept, err
+		if _, err := tx.ExecContext(ctx, db.Query("audit_insert"), by.Actor, by.Action, c.RestaurantID, c.ConfigID,
+			"webhookSecret: the same one, sealed anew"); err != nil {
+			return kept, err
+		}
 	}
 	if c.Overlap != nil && kept.Previous != "" {
 		err = tx.GetContext(ctx, &kept, db.Query("config_overlap_set"), c.ConfigID, c.Overlap.Seconds())
