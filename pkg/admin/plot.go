@@ -27,18 +27,20 @@ type line struct{ Class, Points string }
 
 // draw makes the plots of a span, and says in words what they show.
 func (s *span) draw() {
-	most, slowest := 0, 0.0
+	most, tallest, slowest := 0, 0, 0.0
 	for _, m := range s.Steps {
-		most, slowest = max(most, m.Stored), max(slowest, m.P95)
+		most, tallest, slowest = max(most, m.Stored), max(tallest, m.Stored+m.Failed), max(slowest, m.P95)
 	}
-	s.Arrivals = arrivals(s.Steps, most)
+	s.Arrivals = arrivals(s.Steps, tallest)
 	s.Latency = latency(s.Steps, slowest)
-	s.ArrivalsText = fmt.Sprintf("%s: %s stored, %d of them refused and %d failed; %d at the most in a %s.",
-		s.Name, plural(s.Stored, "event"), s.Refused, s.Failed, most, s.Step)
+	s.ArrivalsText = fmt.Sprintf("%s: %s stored, %d of them refused; %d at the most in a %s. %d failed, whenever they were stored.",
+		s.Name, plural(s.Stored, "event"), s.Refused, most, s.Step, s.Failed)
 	s.LatentText = fmt.Sprintf("%s: in the slowest %s half of the events were worked off within %s, and 95 of a hundred within %s.",
 		s.Name, s.Step, millis(s.Median), millis(s.P95))
 }
 
+// arrivals draws what was stored, and upon it what has failed meanwhile: most of
+// that was stored long before.
 func arrivals(steps []event.Minute, most int) plot {
 	p := plot{Top: fmt.Sprint(most), Empty: most == 0}
 	if p.Empty {
@@ -50,7 +52,7 @@ func arrivals(steps []event.Minute, most int) plot {
 		for _, part := range []struct {
 			class string
 			n     int
-		}{{"good", m.Stored - m.Refused - m.Failed}, {"refused", m.Refused}, {"failed", m.Failed}} {
+		}{{"good", m.Stored - m.Refused}, {"refused", m.Refused}, {"failed", m.Failed}} {
 			if part.n <= 0 {
 				continue
 			}

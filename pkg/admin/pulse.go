@@ -11,7 +11,7 @@ import (
 
 const (
 	// The last minutes are read again and again, and the day before them an hour
-	// at a time: what arrived an hour ago may fail now.
+	// at a time: what arrived an hour ago may be worked off now.
 	pulseEvery  = 2 * time.Second
 	pulseFresh  = 2 * time.Minute
 	pulseChunk  = time.Hour
@@ -136,7 +136,9 @@ type glance struct {
 // span is a stretch of time in steps.
 type span struct {
 	Name, Step, From         string
+	Since                    string // when it begins, as a search for events takes it
 	Stored, Refused, Failed  int
+	Unverified, NoConfig     int     // which together are Refused
 	Median, P95              float64 // of the worst step
 	Steps                    []event.Minute
 	Arrivals, Latency        plot
@@ -156,14 +158,17 @@ func (p *pulse) look() glance {
 func (p *pulse) span(name, step, from string, length, each time.Duration) span {
 	s := span{Name: name, Step: step, From: from}
 	end := p.backlog.ReadAt.Truncate(time.Minute).Add(time.Minute)
+	s.Since = end.Add(-length).UTC().Format(timeField)
 	for at := end.Add(-length); at.Before(end); at = at.Add(each) {
 		one := event.Minute{At: at}
 		for m := at.Unix() / 60; m < at.Add(each).Unix()/60; m++ {
 			minute := p.minutes[m]
 			one.Stored, one.Refused, one.Failed = one.Stored+minute.Stored, one.Refused+minute.Refused, one.Failed+minute.Failed
+			one.NoConfig += minute.NoConfig
 			one.Median, one.P95 = max(one.Median, minute.Median), max(one.P95, minute.P95)
 		}
 		s.Stored, s.Refused, s.Failed = s.Stored+one.Stored, s.Refused+one.Refused, s.Failed+one.Failed
+		s.NoConfig, s.Unverified = s.NoConfig+one.NoConfig, s.Unverified+one.Refused-one.NoConfig
 		s.Median, s.P95 = max(s.Median, one.Median), max(s.P95, one.P95)
 		s.Steps = append(s.Steps, one)
 	}

@@ -129,7 +129,7 @@ func TestPanelOverviewIsLive(t *testing.T) {
 	}
 	var seen strings.Builder
 	buffer := make([]byte, 32<<10)
-	for !strings.Contains(seen.String(), "Last hour: 1 event stored, 0 of them refused and 0 failed") {
+	for !strings.Contains(seen.String(), "Last hour: 1 event stored, 0 of them refused; 1 at the most in a minute. 0 failed") {
 		n, err := resp.Body.Read(buffer)
 		seen.Write(buffer[:n])
 		if err != nil {

@@ -48,12 +48,13 @@ type AuditLine struct {
 
 // Minute is what arrived in one minute.
 type Minute struct {
-	At      time.Time `db:"minute"`
-	Stored  int       `db:"stored"`
-	Refused int       `db:"refused"` // not verified, or for nobody
-	Failed  int       `db:"failed"`  // a human must look
-	Median  float64   `db:"median"`  // milliseconds until worked off
-	P95     float64   `db:"p95"`
+	At       time.Time `db:"minute"`
+	Stored   int       `db:"stored"`
+	Refused  int       `db:"refused"`  // of those: not verified, or for nobody
+	NoConfig int       `db:"noConfig"` // of those in turn: for nobody
+	Failed   int       `db:"failed"`   // in that minute, whenever stored: a human must look
+	Median   float64   `db:"median"`   // milliseconds until worked off
+	P95      float64   `db:"p95"`
 }
 
 // Backlog is what is unfinished.
