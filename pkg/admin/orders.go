@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,8 +14,16 @@ import (
 	"tillhook/pkg/order"
 )
 
-// stuckAfter is how long a customer takes at the most, as a rule.
-const stuckAfter = 30 * time.Minute
+const (
+	// stuckAfter is how long a customer takes at the most, as a rule.
+	stuckAfter = 30 * time.Minute
+
+	// reconcileWithin is for Stripe to answer in. It leaves of writeTimeout what
+	// it takes to say that there was no answer.
+	reconcileWithin = 20 * time.Second
+)
+
+var errSilent = fmt.Errorf("nothing within %s", reconcileWithin)
 
 var orderStatuses = []string{string(order.PaymentPending), string(order.PaymentFailed), string(order.Expired),
 	string(order.Paid), string(order.Refunded)}
@@ -70,7 +80,9 @@ func (s *Server) showOrder(c echo.Context, answer *Reconciled) error {
 
 // reconcile asks Stripe, and shows what it says beside the order.
 func (s *Server) reconcile(c echo.Context) error {
-	answer, err := s.Orders.Reconcile(c.Request().Context(), signedIn(c).Email, c.Param("id"))
+	ctx, cancel := context.WithTimeoutCause(c.Request().Context(), reconcileWithin, errSilent)
+	defer cancel()
+	answer, err := s.Orders.Reconcile(ctx, signedIn(c).Email, c.Param("id"))
 	if err != nil {
 		return err
 	}
