@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -212,5 +213,21 @@ func TestOnlyTheShopsPagesMayAsk(t *testing.T) {
 	}
 	if got := sh.call("POST", "/api/v1/orders", `{}`, shopKey, origin); got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("an API key in a browser: %+v", got)
+	}
+}
+
+// However the shop's address is written, a page's origin is what its browser
+// makes of it.
+func TestTheShopIsKnownByItsOrigin(t *testing.T) {
+	t.Parallel()
+	for address, origin := range map[string]string{
+		"https://Shop.Example": "https://shop.example", "https://shop.example:443": "https://shop.example", "http://localhost:80/": "http://localhost",
+		"https://shop.example:80/menu": "https://shop.example:80", "http://[::1]:8080": "http://[::1]:8080", "https://shop.example:": "https://shop.example",
+	} {
+		sh := newShop(t, func(c *Config) { c.Frontend, _ = url.Parse(address) })
+		got := sh.call("GET", "/api/v1/orders/o1", "", sh.token("o1"), "Origin: "+origin)
+		if allowed := got.header.Get("Access-Control-Allow-Origin"); got.status != 200 || allowed != origin {
+			t.Errorf("%s, from %s: %d, and %q may read", address, origin, got.status, allowed)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -102,7 +103,7 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 
 // crossOrigin lets the shop's pages, and nobody else's, read the answers.
 func (s *Server) crossOrigin(method string) echo.MiddlewareFunc {
-	shop := s.frontend.Scheme + "://" + s.frontend.Host
+	shop := origin(s.frontend)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			header := c.Response().Header()
@@ -119,6 +120,16 @@ func (s *Server) crossOrigin(method string) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// origin is how a browser names the site of an address: in small letters, and
+// without the port that goes without saying.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port, ok := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; ok {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":")
 }
 
 func preflight(c echo.Context) error { return c.NoContent(http.StatusNoContent) }

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/caarlos0/env/v11"
 
@@ -178,6 +179,10 @@ func checkFrontend(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("want the shop's address, such as https://shop.example")
+	}
+	// A browser sends another spelling of it as the page's origin.
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return errors.New("want the shop's host as browsers send it, such as xn--bcher-kva.example for bücher.example")
 	}
 	return nil
 }
