@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/web"
 )
 
 // need is who may use a route.
@@ -94,9 +96,30 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		if r.method != http.MethodGet && !s.meant(c, r, token) {
 			return echo.NewHTTPError(http.StatusForbidden, "The page was too old for this. Load it again, and repeat what you did.")
 		}
+		if err := legible(c); err != nil {
+			return err
+		}
 		return r.handle(c)
 	}
 }
+
+// legible refuses what can be neither looked for nor stored, wherever it stands:
+// in the path, the query, or the form, which meant has read.
+func legible(c echo.Context) error {
+	if slices.ContainsFunc(c.ParamValues(), illegible) {
+		return ErrNotFound
+	}
+	for _, values := range []url.Values{c.QueryParams(), c.Request().PostForm} {
+		for _, all := range values {
+			if slices.ContainsFunc(all, illegible) {
+				return echo.NewHTTPError(http.StatusBadRequest, "Some of this is no text.")
+			}
+		}
+	}
+	return nil
+}
+
+func illegible(s string) bool { return !web.IsText(s) }
 
 // meant reports whether a page of ours has sent this: by the token in its form
 // or, where asynq's own scripts ask, by what only a browser can say of a page.

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/web"
 )
 
 const (
@@ -130,7 +131,7 @@ func (s *Server) checkPassword(ctx context.Context, email, password string) (eve
 	case <-ctx.Done():
 		return event.Operator{}, ctx.Err()
 	}
-	if len(email) > maxEmail || len(password) > maxPassword {
+	if !isEmail(email) || len(password) > maxPassword {
 		email, password = "", ""
 	}
 	me, err := s.Accounts.FindOperator(ctx, email)
@@ -148,6 +149,9 @@ func (s *Server) checkPassword(ctx context.Context, email, password string) (eve
 	}
 	return me, nil
 }
+
+// isEmail reports whether somebody could have this address, whatever its form.
+func isEmail(email string) bool { return len(email) <= maxEmail && web.IsText(email) }
 
 func (s *Server) signOut(c echo.Context) error {
 	me := signedIn(c)

@@ -119,7 +119,7 @@ func (s *Server) knownDevice(c echo.Context, email string) (string, error) {
 	if at, err := strconv.ParseInt(until, 10, 64); err != nil || time.Now().Unix() > at || name == "" {
 		return "", nil
 	}
-	if len(email) > maxEmail {
+	if !isEmail(email) {
 		return "", nil
 	}
 	o, err := s.Accounts.FindOperator(c.Request().Context(), email)

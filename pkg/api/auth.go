@@ -45,16 +45,24 @@ func (s *Server) shopKey(ctx context.Context, c echo.Context) (event.ShopKey, er
 // customer checks the token of the order in the path. It takes no look into the
 // database: whoever guesses costs nothing else.
 func (s *Server) customer(c echo.Context) (orderID string, err error) {
-	orderID = c.Param("order")
+	orderID = orderIn(c)
 	token := bearer(c)
 	if token == "" { // an EventSource can't set headers
 		token = c.QueryParam("token")
 	}
-	if orderID == "" || len(orderID) > maxID || len(token) > maxCredential || !s.tokens.Check(orderID, token) {
+	if orderID == "" || len(token) > maxCredential || !s.tokens.Check(orderID, token) {
 		return "", s.failed(c, notFound())
 	}
 	note(c, "order", orderID)
 	return orderID, nil
+}
+
+// orderIn is the order in the path, "" for what can be the id of none.
+func orderIn(c echo.Context) string {
+	if id := c.Param("order"); len(id) <= maxID && web.IsText(id) {
+		return id
+	}
+	return ""
 }
 
 // failed counts a wrong token or key against its address, which is told to wait

@@ -57,8 +57,8 @@ func (s *Server) payer(ctx context.Context, c echo.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	orderID := c.Param("order")
-	if orderID == "" || len(orderID) > maxID {
+	orderID := orderIn(c)
+	if orderID == "" {
 		return "", notFound()
 	}
 	views, err := s.orders.Views(ctx, []string{orderID})

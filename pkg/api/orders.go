@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tillhook/pkg/order"
+	"tillhook/pkg/web"
 )
 
 // What an order may be. Stripe takes eight digits and a hundred lines.
@@ -96,7 +97,7 @@ func (s *Server) placing(c echo.Context) (p order.Placing, err error) {
 		return p, invalid(faults...)
 	}
 	p.IdempotencyKey = c.Request().Header.Get("Idempotency-Key")
-	if len(p.IdempotencyKey) > maxIdempotencyKey || !utf8.ValidString(p.IdempotencyKey) {
+	if len(p.IdempotencyKey) > maxIdempotencyKey || !web.IsText(p.IdempotencyKey) {
 		return p, invalid(fault{"Idempotency-Key", fmt.Sprintf("want %d bytes of UTF-8 at the most", maxIdempotencyKey)})
 	}
 	p.Lines, p.Total = n.Lines, order.Money{Amount: n.total(), Currency: n.Currency}

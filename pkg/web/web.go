@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 )
@@ -43,6 +45,10 @@ func Place(address string) string {
 	network, _ := a.Prefix(64) // 64 fits
 	return network.String()
 }
+
+// IsText reports whether s can be looked for: what isn't UTF-8, or holds a NUL,
+// is an error to Postgres, and the name of nothing.
+func IsText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // SendAway ends connections with an answer once leaving says so: none is idle
 // then, and about to be used again, when the server closes it. That request would

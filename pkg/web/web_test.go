@@ -44,3 +44,12 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestIsText(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{"": true, "evt_1": true, "caffè\n": true, "\x00": false, "a\x00b": false, "\xff": false, "caff\xe8": false} {
+		if got := IsText(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
