@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ const pageSize = 50
 
 // timeField is how a browser's datetime-local field has a time, here in UTC.
 const timeField = "2006-01-02T15:04"
+
+// queuedLater is said of a replay when Redis has not taken all of its tasks: the
+// recoverer finds those that it has not.
+const queuedLater = "Not all could be queued at once: they will be queued as soon as the queue answers."
 
 var eventStatuses = []string{string(event.Processing), string(event.Completed), string(event.Failed),
 	string(event.VerificationFailed), string(event.NoConfig)}
@@ -39,8 +44,12 @@ type eventsForm struct {
 func (s *Server) eventList(c echo.Context) error {
 	form, search := readSearch(c.QueryParams())
 	view := eventsView{Asked: form, Statuses: eventStatuses}
-	if n := c.QueryParam("replayed"); n != "" {
-		view.Said = "Replayed: " + n + ". The workers have them now."
+	// What stands in a link is anybody's: no word of it is said.
+	if n, err := strconv.Atoi(c.QueryParam("replayed")); err == nil && n > 0 && n <= pageSize {
+		view.Said = "Replayed: " + plural(n, "event") + ". The workers have them now."
+		if c.QueryParam("later") != "" {
+			view.Said = "Replayed: " + plural(n, "event") + ". " + queuedLater
+		}
 	}
 	if form.Fault == "" {
 		var err error
@@ -99,6 +108,7 @@ func nextURL(c echo.Context, next Cursor) string {
 	q.Set("before", next.At.UTC().Format(time.RFC3339Nano))
 	q.Set("beforeId", next.ID)
 	q.Del("replayed")
+	q.Del("later")
 	return c.Request().URL.Path + "?" + q.Encode()
 }
 
@@ -127,6 +137,9 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 		Replays: replays(e.Status)}
 	if c.QueryParam("replayed") != "" {
 		view.Said, view.Follows = "Replayed. The workers have it now.", e.Status == string(event.Processing)
+		if c.QueryParam("later") != "" {
+			view.Said = "Replayed. " + queuedLater
+		}
 	}
 	if uncover {
 		if err := s.Audit.Record(ctx, signedIn(c).Email, "panel: show payload", e.RestaurantID, e.ID, e.Type); err != nil {
@@ -159,9 +172,12 @@ func (s *Server) replay(c echo.Context) error {
 	if done.Events == 0 {
 		return Refusal{errors.New("none of these can be replayed: only what is COMPLETED or FAILED can")}
 	}
-	back := root + "/events?replayed=" + plural(done.Events, "event")
+	back, said := root+"/events", url.Values{"replayed": {strconv.Itoa(done.Events)}}
 	if c.FormValue("back") == "event" {
-		back = root + "/events/" + url.PathEscape(ids[0]) + "?replayed=1"
+		back += "/" + url.PathEscape(ids[0])
 	}
-	return c.Redirect(http.StatusSeeOther, strings.ReplaceAll(back, " ", "+"))
+	if done.Queued < done.Events {
+		said.Set("later", "1")
+	}
+	return c.Redirect(http.StatusSeeOther, back+"?"+said.Encode())
 }
