@@ -29,6 +29,9 @@ func (a *API) CreateSession(ctx context.Context, r order.CheckoutRequest, idempo
 		Metadata:          metadata,
 		PaymentIntentData: &stripego.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
 	}
+	// Whatever the account has set: a customer who pays in another currency makes
+	// events of another amount than the order's. stripe-go 76 has no field for it.
+	params.AddExtra("adaptive_pricing[enabled]", "false")
 	for _, l := range r.Lines {
 		params.LineItems = append(params.LineItems, &stripego.CheckoutSessionLineItemParams{
 			Quantity: &l.Quantity,

@@ -99,6 +99,7 @@ func TestASessionIsMadeAsStripeWantsIt(t *testing.T) {
 		"line_items[0][price_data][product_data][name]": {"Margherita"},
 		"line_items[1][quantity]":                       {"1"}, "line_items[1][price_data][currency]": {"eur"}, "line_items[1][price_data][unit_amount]": {"250"},
 		"line_items[1][price_data][product_data][name]": {"Acqua"},
+		"adaptive_pricing[enabled]":                     {"false"},
 	}
 	got := requests()
 	if diff := cmp.Diff(seen{"POST", "/v1/checkout/sessions", "sk_test_123", "", "checkout:pay_1:1", want}, got[0]); diff != "" {
