@@ -104,6 +104,42 @@ func TestAnExpiredSessionIsFollowedByAnother(t *testing.T) {
 	}
 }
 
+// Whose card was declined goes on where she was, in whatever order it is heard:
+// nobody else's session ends hers, nor leads her to another beside it.
+func TestADeclinedCardLeadsBackToTheSession(t *testing.T) {
+	t.Parallel()
+	s := openStorefront(t, parts{})
+	id, token := s.order()
+	s.till.losing(9) // a session that Stripe has made, and that nobody is led to
+	if got := s.call("POST", s.root+"/api/v1/orders/"+id+"/checkout", "", "Authorization: Bearer "+token); got.status != 503 {
+		t.Fatalf("%+v", got)
+	}
+	s.till.losing(0)
+	s.exec(`UPDATE "Checkout" SET "requestedAt" = now() - interval '21 minutes'`)
+	session := s.session(id, token)
+	pay := s.paymentOf(id, session)
+	for _, e := range s.factory.Declined(pay) {
+		if got := s.deliver(pay, e); got.status != 200 {
+			t.Fatalf("%+v", got)
+		}
+	}
+	s.eventually("both events are worked off", func() bool { return s.rows(`status = 'COMPLETED'`) == "2" })
+	if got := s.session(id, token); got != session {
+		t.Errorf("after the card was declined: %s, want %s", got, session)
+	}
+	lost := pay
+	lost.Session = "cs_test_1"
+	s.deliver(lost, s.factory.CheckoutExpired(lost))
+	s.eventually("the event of the lost one waits", func() bool { return s.scalar(`SELECT count(DISTINCT "eventId")::text FROM "WaitingEvent"`) == "1" })
+	if got := s.session(id, token); got != session || s.till.made() != 2 {
+		t.Errorf("after the lost one has expired: %s, want %s; %d sessions", got, session, s.till.made())
+	}
+	s.auditIsClean()
+	s.deliver(pay, s.factory.CheckoutCompleted(pay))
+	s.eventually("it is paid", func() bool { return s.scalar(`SELECT status FROM "Order" WHERE id = $1`, id) == "PAID" })
+	s.auditIsClean()
+}
+
 // Clicks at once, on two processes, answers that get lost, and a crash between
 // Stripe and us: it is one session.
 func TestHoweverItGoesWrongThereIsOneSession(t *testing.T) {

@@ -30,6 +30,7 @@ type Payment struct {
 	RestaurantID      string
 	Status            PaymentStatus
 	ProviderPaymentID string // the intent once it is known, till then the session
+	Session           string // where that is the intent: the session, until an event names it
 	Expected          Money
 	Livemode          bool
 	ModeUnknown       bool // nobody has said which mode it is in: the first event does
@@ -116,9 +117,11 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	}
 	p.Facts = joined
 	p.Livemode, p.ModeUnknown = e.Livemode, false
-	if joined.Intent != "" || !strings.HasPrefix(p.ProviderPaymentID, "pi_") {
-		p.ProviderPaymentID = cmp.Or(joined.Intent, joined.Session, p.ProviderPaymentID)
+	name := p.ProviderPaymentID
+	if joined.Intent != "" || !strings.HasPrefix(name, "pi_") {
+		name = cmp.Or(joined.Intent, joined.Session, name)
 	}
+	p.rename(name)
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status

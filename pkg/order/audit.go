@@ -66,6 +66,8 @@ func NewAuditor(recorded []Recorded) *Auditor {
 		for _, p := range r.Payments {
 			fresh := *p
 			fresh.Status, fresh.Facts = PaymentIsPending, Facts{}
+			// What it was made with was known before any event: another session's are not its own.
+			fresh.Session = p.CheckoutSession()
 			o.Payments = append(o.Payments, &fresh)
 			a.folded[p.ID] = &fresh
 		}
@@ -228,7 +230,7 @@ func (a *Auditor) comparePayment(r Recorded, p, next *Payment) {
 func recompute(o *Order) {
 	for _, p := range o.Payments {
 		if p.Facts.Intent != "" {
-			p.ProviderPaymentID = p.Facts.Intent
+			p.rename(p.Facts.Intent)
 		}
 		p.Status = nextPaymentStatus(p)
 	}

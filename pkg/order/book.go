@@ -184,11 +184,8 @@ func (b *Book) route(e Entry) (*Payment, error) {
 
 // conflicts reports whether p is already another session's or intent's.
 func conflicts(p *Payment, f Facts) bool {
-	session, intent := p.Facts.Session, p.Facts.Intent
-	// Before the first event, only the column says which session it is.
-	if session == "" && strings.HasPrefix(p.ProviderPaymentID, "cs_") {
-		session = p.ProviderPaymentID
-	}
+	session, intent := p.CheckoutSession(), p.Facts.Intent
+	// Before the first event, only the column says which intent it is.
 	if intent == "" && strings.HasPrefix(p.ProviderPaymentID, "pi_") {
 		intent = p.ProviderPaymentID
 	}

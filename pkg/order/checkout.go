@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -110,7 +111,18 @@ func (p *Payment) CheckoutSession() string {
 	if p.Facts.Session == "" && strings.HasPrefix(p.ProviderPaymentID, "cs_") {
 		return p.ProviderPaymentID
 	}
-	return p.Facts.Session
+	return cmp.Or(p.Facts.Session, p.Session)
+}
+
+// rename gives the payment its other id at Stripe. A session that no event has
+// named yet is not forgotten for it: a declined card may be all that the events
+// tell, and the customer goes on where he was. It is none of the facts: what an
+// event says must be news when it comes.
+func (p *Payment) rename(id string) {
+	p.Session, p.ProviderPaymentID = p.CheckoutSession(), id
+	if p.Session == p.Facts.Session || p.Session == id {
+		p.Session = ""
+	}
 }
 
 // Reopen makes the order wait again, now that it has a payment that could bring

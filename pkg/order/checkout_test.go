@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tillhook/pkg/order"
 )
 
@@ -60,6 +62,40 @@ func TestPayable(t *testing.T) {
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: payment %q, %v; want %q, %v", c.name, got, err, c.want, c.err)
 		}
+	}
+}
+
+// A declined card is often the first that is heard of a payment, and names the
+// intent only. The session is open all the same: the customer goes on there, and
+// what comes of another session is not its own.
+func TestADeclinedCardLeavesTheSession(t *testing.T) {
+	t.Parallel()
+	o := newOrder("cs_1")
+	b := bookOf(o)
+	declined := order.Contribution{PaymentID: "p1", Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, FailedAttempts: []string{"ch_1"}}}
+	got := outcomes(b.Settle([]order.Entry{
+		entry("declined", declined),
+		entry("other", order.Contribution{PaymentID: "p1", Facts: order.Facts{Session: "cs_0", Expired: true}}),
+	}))
+	if diff := cmp.Diff([]string{"applied", "waits"}, got); diff != "" || states(o) != "PAYMENT_PENDING / FAILED" {
+		t.Errorf("%s (-want +got)\n%s", states(o), diff)
+	}
+	p, err := o.Payable(nil)
+	if err != nil || p == nil || p.ProviderPaymentID != "pi_1" || p.CheckoutSession() != "cs_1" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	// The same after the tables were mended by the events.
+	again := newOrder("cs_1")
+	order.Recompute(again, map[string]order.Facts{"p1": declined.Facts}, "audit")
+	if diff := cmp.Diff(o, again); diff != "" {
+		t.Error("recomputed (-want +got)\n", diff)
+	}
+	// Its own event is news, and all that there is to know of the session from then on.
+	if got := outcomes(b.Settle([]order.Entry{entry("expired", order.Contribution{Facts: order.Facts{Session: "cs_1", Expired: true}})})); got[0] != "applied" {
+		t.Error(got)
+	}
+	if p.Session != "" || p.CheckoutSession() != "cs_1" || states(o) != "EXPIRED / EXPIRED" {
+		t.Errorf("%s, %+v", states(o), p)
 	}
 }
 

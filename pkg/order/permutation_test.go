@@ -98,6 +98,16 @@ var stories = []struct {
 		"EXPIRED / EXPIRED",
 	},
 	{
+		// The column is the intent's by then, and no event has named the payment's own session.
+		"declined, and another session than the payment's expires", []string{"cs_1"},
+		[]order.Contribution{
+			{OrderID: "o", Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, FailedAttempts: []string{"ch_1"}}},
+			{PaymentID: "p1", Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_2"}, FailedAttempts: []string{"ch_2"}}},
+			{PaymentID: "p1", Facts: order.Facts{Session: "cs_0", Expired: true}}, // waits
+		},
+		"PAYMENT_PENDING / FAILED",
+	},
+	{
 		"less than was asked for, beside noise", []string{"cs_1"},
 		[]order.Contribution{
 			{Facts: order.Facts{Session: "cs_1", Intent: "pi_1", Evidence: []order.Money{other}}},

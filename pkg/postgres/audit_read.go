@@ -38,6 +38,7 @@ func readRecorded(ctx context.Context, tx *sqlx.Tx, ids []string) ([]order.Recor
 		RestaurantID      string              `db:"restaurantId"`
 		Status            order.PaymentStatus `db:"status"`
 		ProviderPaymentID string              `db:"providerPaymentId"`
+		Session           string              `db:"session"`
 		Amount            int64               `db:"amount"`
 		Currency          string              `db:"currency"`
 		Livemode          sql.NullBool        `db:"livemode"`
@@ -67,7 +68,7 @@ func readRecorded(ctx context.Context, tx *sqlx.Tx, ids []string) ([]order.Recor
 	}
 	for _, r := range payments {
 		p := &order.Payment{
-			ID: r.ID, OrderID: r.OrderID, RestaurantID: r.RestaurantID, Status: r.Status, ProviderPaymentID: r.ProviderPaymentID,
+			ID: r.ID, OrderID: r.OrderID, RestaurantID: r.RestaurantID, Status: r.Status, ProviderPaymentID: r.ProviderPaymentID, Session: r.Session,
 			Expected: order.Money{Amount: r.Amount, Currency: r.Currency}, Livemode: r.Livemode.Bool, ModeUnknown: !r.Livemode.Valid,
 		}
 		if err := json.Unmarshal(r.Facts, &p.Facts); err != nil {

@@ -56,10 +56,10 @@ func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*o
 	for rows.Next() {
 		var o order.Order
 		var p order.Payment
-		var object, status, version, id, restaurantID, paymentStatus, provider, currency, facts, paymentVersion sql.NullString
+		var object, status, version, id, restaurantID, paymentStatus, provider, session, currency, facts, paymentVersion sql.NullString
 		var amount sql.NullInt64
 		var livemode sql.NullBool
-		if err := rows.Scan(&object, &o.RestaurantID, &o.ID, &status, &version, &id, &restaurantID, &paymentStatus, &provider,
+		if err := rows.Scan(&object, &o.RestaurantID, &o.ID, &status, &version, &id, &restaurantID, &paymentStatus, &provider, &session,
 			&amount, &currency, &livemode, &facts, &paymentVersion); err != nil {
 			return nil, nil, err
 		}
@@ -81,7 +81,7 @@ func (s *settlement) see(rows *sql.Rows, err error) (map[order.Link]string, []*o
 			continue
 		}
 		p.ID, p.OrderID, p.RestaurantID, p.Status = id.String, o.ID, restaurantID.String, order.PaymentStatus(paymentStatus.String)
-		p.ProviderPaymentID = provider.String
+		p.ProviderPaymentID, p.Session = provider.String, session.String
 		p.Expected = order.Money{Amount: amount.Int64, Currency: currency.String}
 		p.Livemode, p.ModeUnknown = livemode.Bool, !livemode.Valid
 		if err := json.Unmarshal([]byte(facts.String), &p.Facts); err != nil {
