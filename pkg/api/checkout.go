@@ -89,7 +89,7 @@ func (s *Server) payable(ctx context.Context, orderID string) (order.Session, er
 		session, err := s.session(ctx, c)
 		switch {
 		case errors.Is(err, order.ErrSuperseded):
-			continue // it has a session by now
+			continue // the order may have another session by now
 		case err != nil:
 			return session, err
 		case session.State == order.SessionComplete:
@@ -107,7 +107,7 @@ func (s *Server) payable(ctx context.Context, orderID string) (order.Session, er
 func (s *Server) session(ctx context.Context, c order.Checkout) (order.Session, error) {
 	switch {
 	case c.Outdated && c.SessionID == "":
-		return order.Session{State: order.SessionExpired}, nil // nobody was ever sent to it
+		return order.Session{State: order.SessionExpired}, nil // nobody was ever sent to it, nor will be
 	case c.SessionID != "":
 		session, err := s.stripe.Session(ctx, c.RestaurantID, c.SessionID)
 		if err == nil && c.Outdated && session.State == order.SessionOpen {
@@ -122,7 +122,13 @@ func (s *Server) session(ctx context.Context, c order.Checkout) (order.Session, 
 	if err != nil {
 		return session, err
 	}
-	return session, s.starts.KeepSession(ctx, c.PaymentID, c.Attempt, session.ID)
+	if err = s.starts.KeepSession(ctx, c.PaymentID, c.Attempt, session.ID); errors.Is(err, order.ErrSuperseded) {
+		// Nobody is sent to it, so that it would also end by itself.
+		if _, err := s.stripe.ExpireSession(ctx, c.RestaurantID, session.ID); err != nil {
+			s.log.Warn("a superseded session is not ended, it will run out", "order", c.Request.OrderID, "session", session.ID, "error", err)
+		}
+	}
+	return session, err
 }
 
 // returnURL is the shop's page of the order, with how the customer comes back.

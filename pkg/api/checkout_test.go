@@ -85,6 +85,32 @@ func TestTheSessionThatThereIs(t *testing.T) {
 	}
 }
 
+// A session that comes when its attempt is over is led to by nobody, and ended;
+// the customer gets the one that there is by then.
+func TestASessionThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	for _, endless := range []error{nil, event.Permanent(event.ErrNoAnswer)} {
+		sh := newShop(t)
+		sh.world.sessions["cs_2"] = order.Session{ID: "cs_2", URL: "https://checkout.stripe.com/2", State: order.SessionOpen, ExpiresAt: time.Now().Add(time.Minute)}
+		sh.world.keep, sh.world.endless = fmt.Errorf("keeping it: %w", order.ErrSuperseded), endless
+		sh.world.begin = func(s order.CheckoutStart) (order.Checkout, error) {
+			if len(sh.world.begun) == 1 {
+				return order.Checkout{RestaurantID: "r", PaymentID: "p1", Request: s.Request, Attempt: 1}, nil
+			}
+			return order.Checkout{RestaurantID: "r", PaymentID: "p2", SessionID: "cs_2"}, nil
+		}
+		if got := sh.call("POST", checkoutPath, "", sh.token("o1")); got.status != 200 || !strings.Contains(got.body, `"sessionId":"cs_2"`) {
+			t.Errorf("%v: %+v", endless, got)
+		}
+		if diff := cmp.Diff([]string{"create checkout:p1:1", "end cs_new", "read cs_2"}, sh.world.asked); diff != "" {
+			t.Errorf("%v: asked of Stripe (-want +got)\n%s", endless, diff)
+		}
+		if told := strings.Contains(sh.logs.String(), `"session":"cs_new"`); told != (endless != nil) {
+			t.Errorf("%v: in the log %t", endless, told)
+		}
+	}
+}
+
 // Whatever goes wrong, the customer is told what can be done, and nothing that
 // Stripe has said.
 func TestWhyThereIsNoCheckout(t *testing.T) {

@@ -36,9 +36,11 @@ type world struct {
 	begun    []order.CheckoutStart
 	begin    func(order.CheckoutStart) (order.Checkout, error)
 	kept     []string
+	keep     error
 	dropped  []string
 	sessions map[string]order.Session
 	asked    []string
+	endless  error // of sessions that are to end
 	create   func(order.CheckoutRequest) (order.Session, error)
 	uses     []string
 }
@@ -126,7 +128,7 @@ func (w *world) BeginCheckout(_ context.Context, s order.CheckoutStart) (order.C
 
 func (w *world) KeepSession(_ context.Context, paymentID string, attempt int, sessionID string) error {
 	w.kept = append(w.kept, fmt.Sprint(paymentID, " ", attempt, " ", sessionID))
-	return nil
+	return w.keep
 }
 
 func (w *world) DropRequest(_ context.Context, paymentID string, attempt int) error {
@@ -151,7 +153,7 @@ func (w *world) Session(_ context.Context, _, id string) (order.Session, error) 
 
 func (w *world) ExpireSession(_ context.Context, _, id string) (order.Session, error) {
 	w.asked = append(w.asked, "end "+id)
-	return order.Session{ID: id, State: order.SessionExpired}, nil
+	return order.Session{ID: id, State: order.SessionExpired}, w.endless
 }
 
 func (w *world) FindShopKey(_ context.Context, hash []byte) (event.ShopKey, error) {

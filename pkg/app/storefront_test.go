@@ -185,6 +185,29 @@ func TestHoweverItGoesWrongThereIsOneSession(t *testing.T) {
 	s.session(refused, token)
 }
 
+// The order's total changes while Stripe makes its session: both customers' tabs
+// are led to the one session of the new amount, and the old one can't be paid.
+func TestTheTotalChangesWhileASessionIsMade(t *testing.T) {
+	t.Parallel()
+	s := openStorefront(t, parts{noWorker: true})
+	id, token := s.order()
+	held := s.till.holding()
+	first := make(chan answer, 1)
+	go func() {
+		first <- s.call("POST", s.root+"/api/v1/orders/"+id+"/checkout", "", "Authorization: Bearer "+token)
+	}()
+	goOn := <-held
+	s.exec(`UPDATE "Order" SET "totalAmount" = 3000 WHERE id = $1`, id)
+	second := s.session(id, token)
+	close(goOn)
+	if got := <-first; got.status != 200 || !strings.Contains(got.body, `"sessionId":"`+second+`"`) {
+		t.Errorf("the first tab: %+v, want %s", got, second)
+	}
+	if diff := cmp.Diff(map[string]string{second: "3000"}, s.till.open()); diff != "" {
+		t.Error("sessions that can be paid (-want +got)\n", diff)
+	}
+}
+
 // Told to stop, the api sends away whoever waits and ends in time.
 func TestTheStorefrontEndsWithSIGTERM(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,7 @@ type till struct {
 	keys     map[string]string // idempotency key to id
 	fail     int               // status for the next requests
 	lose     int               // so many answers get lost on their way
+	hold     chan chan bool    // unless nil: who makes a session says so, and answers when that is closed
 }
 
 func newTill(t *testing.T) (*till, string) {
@@ -63,6 +64,17 @@ func (s *till) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.lose--
 			panic(http.ErrAbortHandler)
 		}
+		if hold := s.hold; hold != nil {
+			s.hold = nil
+			s.mu.Unlock()
+			goOn := make(chan bool)
+			hold <- goOn
+			<-goOn
+			s.mu.Lock()
+		}
+	}
+	if ended, ok := strings.CutSuffix(id, "/expire"); ok {
+		id, s.states[ended] = ended, "expired"
 	}
 	expires, _ := strconv.ParseInt(s.sessions[id].Get("expires_at"), 10, 64)
 	answer := map[string]any{"id": id, "object": "checkout.session", "status": s.states[id], "url": nil, "expires_at": expires}
@@ -76,6 +88,28 @@ func (s *till) set(id, state string) { s.mu.Lock(); defer s.mu.Unlock(); s.state
 func (s *till) failing(status int)   { s.mu.Lock(); defer s.mu.Unlock(); s.fail = status }
 func (s *till) losing(n int)         { s.mu.Lock(); defer s.mu.Unlock(); s.lose = n }
 func (s *till) made() int            { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sessions) }
+
+// open are the sessions that can be paid, and for how much each line of them.
+func (s *till) open() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := map[string]string{}
+	for id, state := range s.states {
+		if state == "open" {
+			open[id] = s.sessions[id].Get("line_items[0][price_data][unit_amount]")
+		}
+	}
+	return open
+}
+
+// holding has the next session made, and its answer held until the channel that
+// comes is closed.
+func (s *till) holding() <-chan chan bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = make(chan chan bool)
+	return s.hold
+}
 
 // storefront is a product with the api's own process beside it.
 type storefront struct {

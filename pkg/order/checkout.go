@@ -55,7 +55,8 @@ type Checkout struct {
 	PaymentID    string
 	SessionID    string // "" if there is none yet
 	// Outdated says that the order's total is another by now than the one that
-	// the payment asks for: its session must end before there is another.
+	// the payment asks for: its session must end before there is another. One
+	// that is still being made is superseded.
 	Outdated bool
 	Request  CheckoutRequest // without a session
 	Attempt  int             // of the request, from 1
@@ -68,8 +69,9 @@ var (
 	ErrReview   = errors.New("money has come in that is not what the order asks for")
 	ErrClosed   = errors.New("the order takes no payment")
 
-	// ErrSuperseded says that another attempt has got a session meanwhile.
-	ErrSuperseded = errors.New("the payment has another session by now")
+	// ErrSuperseded says that the session is of an attempt that is over:
+	// another has got one meanwhile, or the order's total is another by now.
+	ErrSuperseded = errors.New("the attempt that led to the session is over")
 )
 
 // Payable finds the payment through which the customer can pay now: nil when

@@ -69,8 +69,12 @@ func beginCheckout(ctx context.Context, tx *sqlx.Tx, s *settlement, start order.
 	}
 	total := order.Money{Amount: w.TotalAmount, Currency: w.Currency}
 	c = order.Checkout{RestaurantID: w.RestaurantID, PaymentID: p.ID, SessionID: p.CheckoutSession(), Outdated: p.Expected != total}
-	if c.SessionID != "" || c.Outdated {
+	switch {
+	case c.SessionID != "":
 		return c, nil
+	case c.Outdated: // somebody may be asking Stripe for the old amount
+		_, err = tx.ExecContext(ctx, db.Query("checkout_supersede"), p.ID)
+		return c, err
 	}
 	request := start.Request
 	request.RestaurantID, request.OrderID, request.PaymentID = w.RestaurantID, start.OrderID, p.ID
@@ -139,7 +143,7 @@ func putRequest(ctx context.Context, tx *sqlx.Tx, c *order.Checkout, request ord
 
 // KeepSession stores the session that an attempt at a payment's checkout has
 // led to. Only then may a customer be sent there. It answers ErrSuperseded if
-// there is another by now.
+// the attempt is over by now.
 func (d *DB) KeepSession(ctx context.Context, paymentID string, attempt int, sessionID string) error {
 	var kept int
 	err := d.GetContext(ctx, &kept, db.Query("checkout_session_set"), paymentID, sessionID, attempt)

@@ -1,10 +1,12 @@
 package postgres_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"tillhook/db"
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
@@ -61,5 +63,65 @@ func TestASessionThatIsKeptAfterItsIntentIsKnown(t *testing.T) {
 	c, err := d.BeginCheckout(t.Context(), start("p2"))
 	if diff := cmp.Diff(order.Checkout{RestaurantID: "r", PaymentID: "p1", SessionID: "cs_test_1"}, c); diff != "" || err != nil {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// The order's total changes while Stripe makes a session of the old amount: it
+// comes too late, and nobody is led to it.
+func TestTheTotalChangesWhileStripeIsAsked(t *testing.T) {
+	t.Parallel()
+	d := withOrder(t)
+	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, d, `UPDATE "Order" SET "totalAmount" = 3000 WHERE id = 'o'`)
+	if c, err := d.BeginCheckout(t.Context(), start("p2")); err != nil || !c.Outdated || c.SessionID != "" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if c, err := d.BeginCheckout(t.Context(), start("p2", "p1")); err != nil || c.PaymentID != "p2" || c.Attempt != 1 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if err := d.KeepSession(t.Context(), "p1", 1, "cs_test_1"); !errors.Is(err, order.ErrSuperseded) {
+		t.Errorf("the session of the old amount: %v", err)
+	}
+	if err := d.KeepSession(t.Context(), "p2", 1, "cs_test_2"); err != nil {
+		t.Error(err)
+	}
+	if got := payments(t, d); got != "PAYMENT_PENDING: p1 PENDING, p2 PENDING cs_test_2" {
+		t.Error(got)
+	}
+	// It is the old one again: Stripe is asked anew.
+	exec(t, d, `UPDATE "Order" SET "totalAmount" = 2150 WHERE id = 'o'`)
+	if c, err := d.BeginCheckout(t.Context(), start("p3", "p2")); err != nil || c.PaymentID != "p1" || c.Attempt != 3 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// Who keeps a session and who begins a checkout lock in the same order: one waits
+// for the other, whatever he finds then.
+func TestASessionIsKeptWhileACheckoutBegins(t *testing.T) {
+	t.Parallel()
+	d := withOrder(t)
+	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := d.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(`SELECT FROM "Payment" WHERE id = 'p1' FOR NO KEY UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	kept := make(chan error)
+	go func() { kept <- d.KeepSession(t.Context(), "p1", 1, "cs_test_1") }()
+	waitForALock(t, d, kept)
+	if _, err := tx.Exec(db.Query("checkout_supersede"), "p1"); err != nil {
+		t.Error(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Error(err)
+	}
+	if err := <-kept; !errors.Is(err, order.ErrSuperseded) {
+		t.Error(err)
 	}
 }
