@@ -94,26 +94,36 @@ func (s *Server) payable(ctx context.Context, orderID string) (order.Session, er
 			return session, err
 		case session.State == order.SessionComplete:
 			return session, order.ErrUnderWay
-		case session.State == order.SessionOpen && session.URL != "" && s.now().Before(session.ExpiresAt):
+		case session.State == order.SessionOpen && !c.Outdated && session.URL != "" && s.now().Before(session.ExpiresAt):
 			return session, nil
+		case session.State == order.SessionOpen:
+			if err := s.end(ctx, c, session); err != nil {
+				return session, err
+			}
 		}
 		start.Dead = append(start.Dead, c.PaymentID)
 	}
 	return order.Session{}, errors.New("each session of the order has ended")
 }
 
-// session is Stripe's of a payment. One that asks for another amount than the
-// order's is ended first, or both could be paid.
+// end ends a session that is open, and that the customer is not to be led to: it
+// asks for another amount than the order's, has no page of its own, or its time
+// is up by our clock. Beside the next one it could be paid, too.
+func (s *Server) end(ctx context.Context, c order.Checkout, session order.Session) error {
+	_, err := s.stripe.ExpireSession(ctx, c.RestaurantID, session.ID)
+	if errors.Is(err, event.ErrAnswered) { // it may have been paid a moment ago
+		return errors.Join(order.ErrUnderWay, err)
+	}
+	return err
+}
+
+// session is Stripe's of a payment.
 func (s *Server) session(ctx context.Context, c order.Checkout) (order.Session, error) {
 	switch {
 	case c.Outdated && c.SessionID == "":
 		return order.Session{State: order.SessionExpired}, nil // nobody was ever sent to it, nor will be
 	case c.SessionID != "":
-		session, err := s.stripe.Session(ctx, c.RestaurantID, c.SessionID)
-		if err == nil && c.Outdated && session.State == order.SessionOpen {
-			return s.stripe.ExpireSession(ctx, c.RestaurantID, c.SessionID)
-		}
-		return session, err
+		return s.stripe.Session(ctx, c.RestaurantID, c.SessionID)
 	}
 	session, err := s.stripe.CreateSession(ctx, c.Request, fmt.Sprintf("checkout:%s:%d", c.PaymentID, c.Attempt))
 	if errors.Is(err, event.ErrAnswered) {

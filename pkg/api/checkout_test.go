@@ -52,22 +52,32 @@ func TestTheSessionThatThereIs(t *testing.T) {
 	open := order.Session{ID: "cs_1", URL: "https://checkout.stripe.com/1", State: order.SessionOpen, ExpiresAt: time.Now().Add(time.Minute)}
 	late := open
 	late.ExpiresAt = time.Now().Add(-time.Second)
+	embedded := open
+	embedded.URL = "" // it is paid on a page of the ordering application's own
+	answered := errors.Join(event.Permanent(event.ErrNoAnswer), event.ErrAnswered)
 	for _, c := range []struct {
 		name     string
 		session  order.Session
 		outdated bool
+		endless  error
 		status   int
 		asked    []string
 	}{
-		{"open", open, false, 200, []string{"read cs_1"}},
-		{"paid a moment ago", order.Session{ID: "cs_1", State: order.SessionComplete}, false, 409, []string{"read cs_1"}},
-		{"expired a moment ago", order.Session{ID: "cs_1", State: order.SessionExpired}, false, 200, []string{"read cs_1", "create checkout:p2:1"}},
-		{"its time is up", late, false, 200, []string{"read cs_1", "create checkout:p2:1"}},
-		{"of another amount", open, true, 200, []string{"read cs_1", "end cs_1", "create checkout:p2:1"}},
-		{"of another amount, and paid", order.Session{ID: "cs_1", State: order.SessionComplete}, true, 409, []string{"read cs_1"}},
+		{"open", open, false, nil, 200, []string{"read cs_1"}},
+		{"paid a moment ago", order.Session{ID: "cs_1", State: order.SessionComplete}, false, nil, 409, []string{"read cs_1"}},
+		{"expired a moment ago", order.Session{ID: "cs_1", State: order.SessionExpired}, false, nil, 200, []string{"read cs_1", "create checkout:p2:1"}},
+		// Only our clock says so.
+		{"its time is up", late, false, nil, 200, []string{"read cs_1", "end cs_1", "create checkout:p2:1"}},
+		{"its time is up, and it can't be ended", late, false, answered, 409, []string{"read cs_1", "end cs_1"}},
+		{"without a page", embedded, false, nil, 200, []string{"read cs_1", "end cs_1", "create checkout:p2:1"}},
+		{"without a page, and paid a moment later", embedded, false, answered, 409, []string{"read cs_1", "end cs_1"}},
+		{"without a page, and Stripe is away", embedded, false, event.ErrNoAnswer, 503, []string{"read cs_1", "end cs_1"}},
+		{"of another amount", open, true, nil, 200, []string{"read cs_1", "end cs_1", "create checkout:p2:1"}},
+		{"of another amount, and paid", order.Session{ID: "cs_1", State: order.SessionComplete}, true, nil, 409, []string{"read cs_1"}},
+		{"of another amount, and paid a moment later", open, true, answered, 409, []string{"read cs_1", "end cs_1"}},
 	} {
 		sh := newShop(t)
-		sh.world.sessions["cs_1"] = c.session
+		sh.world.sessions["cs_1"], sh.world.endless = c.session, c.endless
 		sh.world.begin = func(s order.CheckoutStart) (order.Checkout, error) {
 			if fmt.Sprint(s.Dead) == "[p1]" {
 				s.Request.PaymentID = "p2"
