@@ -30,9 +30,9 @@ WITH moved AS (
     FOR NO KEY UPDATE OF o
 ), paid AS (
     UPDATE "Payment" p
-    SET status = r.status, "providerPaymentId" = NULLIF(r.provider_payment_id, ''), livemode = r.livemode, facts = r.facts::jsonb,
+    SET status = r.status, "providerPaymentId" = NULLIF(r.provider_payment_id, ''), livemode = NULLIF(r.livemode, '')::boolean, facts = r.facts::jsonb,
         "amountRefunded" = r.amount_refunded
-    FROM unnest($4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[], $9::bigint[], $10::text[])
+    FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[])
         AS r(id, status, provider_payment_id, livemode, facts, amount_refunded, version)
     WHERE p.id = r.id AND p.xmin = r.version::xid
     RETURNING 1
@@ -48,7 +48,7 @@ WITH moved AS (
     ON CONFLICT ("restaurantId", "objectId") DO NOTHING
 ), told AS (
     INSERT INTO "OrderTransition" ("orderId", "paymentId", "webhookEventId", "orderFrom", "orderTo", "paymentFrom", "paymentTo", reason)
-    SELECT r.order_id, r.payment_id, NULLIF(r.event_id, ''), r.order_from, r.order_to, r.payment_from, r.payment_to, r.reason
+    SELECT r.order_id, NULLIF(r.payment_id, ''), NULLIF(r.event_id, ''), r.order_from, r.order_to, NULLIF(r.payment_from, ''), NULLIF(r.payment_to, ''), r.reason
     FROM unnest($18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[])
         AS r(order_id, payment_id, event_id, order_from, order_to, payment_from, payment_to, reason)
 ), no_longer_waiting AS (

@@ -11,13 +11,13 @@ const (
 	closeAtOnce   = 500 // orders
 )
 
-// Abandoned ends orders that nobody has begun to pay.
+// Abandoned ends orders that nobody was led to a payment of.
 type Abandoned interface {
 	// EndAbandoned ends some of them, and answers how many.
 	EndAbandoned(ctx context.Context, most int) (int, error)
 }
 
-// closer ends abandoned orders now and then: without a payment no event would,
+// closer ends abandoned orders now and then: without a session no event would,
 // and they would look for ever as if they waited for one. Any number of
 // processes may do it.
 type closer struct {
@@ -32,7 +32,7 @@ func (c closer) run(ctx context.Context) {
 	for {
 		ended, err := c.orders.EndAbandoned(ctx, closeAtOnce)
 		if ended > 0 {
-			c.log.Info("ended orders that nobody has begun to pay", "orders", ended)
+			c.log.Info("ended orders that nobody was led to a payment of", "orders", ended)
 		}
 		if err != nil && ctx.Err() == nil {
 			c.log.Warn("abandoned orders are not ended, trying again", "interval", closeInterval, "error", err)

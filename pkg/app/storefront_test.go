@@ -208,6 +208,32 @@ func TestTheTotalChangesWhileASessionIsMade(t *testing.T) {
 	}
 }
 
+// Stripe has made a session, its answer was lost, and nobody comes back: the
+// order ends all the same, and an audit finds nothing. Money would still count.
+func TestAnOrderWhoseSessionNobodyKnowsEnds(t *testing.T) {
+	t.Parallel()
+	s := openStorefront(t, parts{})
+	id, token := s.order()
+	s.till.losing(9)
+	if got := s.call("POST", s.root+"/api/v1/orders/"+id+"/checkout", "", "Authorization: Bearer "+token); got.status != 503 {
+		t.Fatalf("%+v", got)
+	}
+	for table, column := range map[string]string{"Order": "createdAt", "Payment": "createdAt", "Checkout": "requestedAt"} {
+		s.exec(`UPDATE "` + table + `" SET "` + column + `" = now() - interval '25 hours'`)
+	}
+	if n, err := s.db.EndAbandoned(t.Context(), 10); n != 1 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if got := s.call("GET", s.root+"/api/v1/orders/"+id, "", "Authorization: Bearer "+token); statusIn(got.body) != "EXPIRED" {
+		t.Errorf("%+v", got)
+	}
+	s.auditIsClean()
+	pay := s.factory.Payment("a", id, s.scalar(`SELECT id FROM "Payment"`), 2500, "eur")
+	s.deliver(pay, s.factory.CheckoutCompleted(pay))
+	s.eventually("it is paid", func() bool { return s.scalar(`SELECT status FROM "Order" WHERE id = $1`, id) == "PAID" })
+	s.auditIsClean()
+}
+
 // Told to stop, the api sends away whoever waits and ends in time.
 func TestTheStorefrontEndsWithSIGTERM(t *testing.T) {
 	t.Parallel()

@@ -127,6 +127,25 @@ func (p *Payment) rename(id string) {
 	}
 }
 
+// Abandon ends an order that nobody was led to a payment of in time, with all its
+// payments that have not ended: no event would. A session that Stripe has made
+// all the same, though its answer was lost, can still bring the money.
+func Abandon(o *Order) Changes {
+	const reason = "nobody began to pay"
+	if len(o.Payments) == 0 {
+		t := Transition{OrderID: o.ID, OrderFrom: o.Status, OrderTo: Expired, Reason: reason}
+		o.Status = Expired
+		return Changes{Orders: []*Order{o}, Transitions: []Transition{t}}
+	}
+	facts := map[string]Facts{}
+	for _, p := range o.Payments {
+		if !p.Facts.ended() {
+			facts[p.ID] = Facts{Abandoned: true}
+		}
+	}
+	return Recompute(o, facts, reason)
+}
+
 // Reopen makes the order wait again, now that it has a payment that could bring
 // the money. It answers the transition, nil if nothing changes.
 func (o *Order) Reopen(p *Payment) *Transition {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
 
@@ -96,6 +97,45 @@ func TestADeclinedCardLeavesTheSession(t *testing.T) {
 	}
 	if p.Session != "" || p.CheckoutSession() != "cs_1" || states(o) != "EXPIRED / EXPIRED" {
 		t.Errorf("%s, %+v", states(o), p)
+	}
+}
+
+// What nobody was led to ends without an event, and an audit misses none; money
+// that comes all the same counts.
+func TestAbandon(t *testing.T) {
+	t.Parallel()
+	const reason = "nobody began to pay"
+	o := newOrder()
+	got := order.Abandon(o)
+	want := order.Changes{Orders: []*order.Order{o}, Transitions: []order.Transition{
+		{OrderID: "o", OrderFrom: order.PaymentPending, OrderTo: order.Expired, Reason: reason}}}
+	if diff := cmp.Diff(want, got); diff != "" || o.Status != order.Expired {
+		t.Errorf("%s (-want +got)\n%s", o.Status, diff)
+	}
+	for _, c := range []struct {
+		first order.Facts // of the payment before
+		want  string
+	}{{order.Facts{Session: "cs_1", Expired: true}, "EXPIRED / EXPIRED EXPIRED"}, {order.Facts{Session: "cs_1", AsyncFailed: true}, "PAYMENT_FAILED / FAILED EXPIRED"}} {
+		r, events := recorded([]string{"cs_1", ""}, []order.Entry{entry("ended", order.Contribution{Facts: c.first})})
+		changes := order.Abandon(r.Order)
+		last := changes.Transitions[len(changes.Transitions)-1]
+		if got := states(r.Order); got != c.want || last.PaymentID != "p2" || last.PaymentTo != order.PaymentExpired || last.Reason != reason {
+			t.Errorf("%s, want %s; %+v", got, c.want, changes.Transitions)
+		}
+		if got, _ := audit(r, events); got != nil {
+			t.Error(got)
+		}
+		money := entry("money", order.Contribution{PaymentID: "p2", Facts: paid("cs_2", "pi_2")})
+		b := order.NewBook([]*order.Order{r.Order}, linked(r.Order))
+		if got := outcomes(b.Settle([]order.Entry{money})); got[0] != "applied" || r.Status != order.Paid {
+			t.Errorf("%v, order %s", got, r.Status)
+		}
+		for l, id := range b.Changes().Links {
+			r.Links[l.ObjectID] = id
+		}
+		if got, _ := audit(r, append(events, ended{money, event.Completed, "o"})); got != nil {
+			t.Error("when it is paid:", got)
+		}
 	}
 }
 

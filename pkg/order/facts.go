@@ -14,8 +14,8 @@ type Money struct {
 	Currency string `json:"currency"`
 }
 
-// Facts is everything that events have said of one payment. It only ever
-// grows: Join is associative, commutative and idempotent, which is why neither
+// Facts is everything that events have said of one payment, and that it was
+// abandoned, which none of them says. It only ever grows: Join is associative, commutative and idempotent, which is why neither
 // the order of arrival nor a duplicate can change where a payment ends.
 //
 // Slices are sorted sets, and a map keeps of each id the furthest that was said
@@ -34,6 +34,7 @@ type Facts struct {
 	Expired        bool     `json:"expired,omitempty"`        // the session can't be paid any more
 	Canceled       bool     `json:"canceled,omitempty"`       // the intent can't be paid any more
 	FailedAttempts []string `json:"failedAttempts,omitempty"` // charges that were declined; another may follow
+	Abandoned      bool     `json:"abandoned,omitempty"`      // nobody was led to a session in time: what we know, and no event says
 
 	Gross    map[string]int64  `json:"gross,omitempty"`    // by charge: the highest amount_refunded seen, minor units
 	Refunds  map[string]Refund `json:"refunds,omitempty"`  // by re_…: as far as it has come
@@ -58,6 +59,7 @@ func (f Facts) Join(g Facts) Facts {
 	f.AsyncFailed = f.AsyncFailed || g.AsyncFailed
 	f.Expired = f.Expired || g.Expired
 	f.Canceled = f.Canceled || g.Canceled
+	f.Abandoned = f.Abandoned || g.Abandoned
 	f.Gross = furthest(f.Gross, g.Gross, cmp.Compare)
 	f.Refunds = furthest(f.Refunds, g.Refunds, compareRefunds)
 	f.Disputes = furthest(f.Disputes, g.Disputes, compareDisputes)
@@ -68,7 +70,7 @@ func (f Facts) Join(g Facts) Facts {
 func (f Facts) Equal(g Facts) bool {
 	return f.Session == g.Session && f.Intent == g.Intent &&
 		f.Implied == g.Implied && f.Free == g.Free && f.Processing == g.Processing &&
-		f.AsyncFailed == g.AsyncFailed && f.Expired == g.Expired && f.Canceled == g.Canceled &&
+		f.AsyncFailed == g.AsyncFailed && f.Expired == g.Expired && f.Canceled == g.Canceled && f.Abandoned == g.Abandoned &&
 		slices.Equal(f.Charges, g.Charges) &&
 		slices.Equal(f.Evidence, g.Evidence) &&
 		slices.Equal(f.FailedAttempts, g.FailedAttempts) &&
@@ -93,7 +95,7 @@ func (f Facts) Objects() []string {
 
 // ended reports whether no more money can come through this payment. A declined
 // attempt does not end it: the customer may try another card.
-func (f Facts) ended() bool { return f.AsyncFailed || f.Expired || f.Canceled }
+func (f Facts) ended() bool { return f.AsyncFailed || f.Expired || f.Canceled || f.Abandoned }
 
 // furthest merges two maps, of each key the larger value; it never writes into
 // either.

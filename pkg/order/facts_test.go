@@ -152,11 +152,11 @@ func TestFactsSurviveTheDatabase(t *testing.T) {
 func TestFactsAsStored(t *testing.T) {
 	t.Parallel()
 	const stored = `{"session":"cs_1","intent":"pi_1","charges":["ch_1"],"evidence":[{"amount":2500,"currency":"usd"}],` +
-		`"implied":true,"free":true,"processing":true,"asyncFailed":true,"expired":true,"canceled":true,"failedAttempts":["ch_0"],` +
+		`"implied":true,"free":true,"processing":true,"asyncFailed":true,"expired":true,"canceled":true,"failedAttempts":["ch_0"],"abandoned":true,` +
 		`"gross":{"ch_1":500},"refunds":{"re_1":{"status":"failed","amount":500}},"disputes":{"dp_1":"lost"}}`
 	want := order.Facts{
 		Session: "cs_1", Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{{Amount: 2500, Currency: "usd"}},
-		Implied: true, Free: true, Processing: true, AsyncFailed: true, Expired: true, Canceled: true, FailedAttempts: []string{"ch_0"},
+		Implied: true, Free: true, Processing: true, AsyncFailed: true, Expired: true, Canceled: true, FailedAttempts: []string{"ch_0"}, Abandoned: true,
 		Gross: map[string]int64{"ch_1": 500}, Refunds: map[string]order.Refund{"re_1": {Status: "failed", Amount: 500}},
 		Disputes: map[string]string{"dp_1": "lost"},
 	}

@@ -38,6 +38,7 @@ var everythingSaid = []said{
 	{"failed for good", order.Facts{AsyncFailed: true}},
 	{"session expired", order.Facts{Expired: true}},
 	{"intent canceled", order.Facts{Canceled: true}},
+	{"abandoned", order.Facts{Abandoned: true}},
 	{"other money", order.Facts{Evidence: []order.Money{other}}},
 	{"money", order.Facts{Evidence: []order.Money{asked}}},
 	{"refund of a part", refundOf("re_1", "succeeded", 1000)},
@@ -181,7 +182,7 @@ func TestStatesAreAsDrawn(t *testing.T) {
 	// An order's second payment adds moves of the order, and none of a payment.
 	// Most facts make no difference there; the states would be too many.
 	morePayments, more := explore(t, 2, slices.DeleteFunc(slices.Clone(everythingSaid), func(s said) bool {
-		return !slices.Contains([]string{"failed for good", "session expired", "intent canceled", "money", "refund of all", "refund of all failed"}, s.words)
+		return !slices.Contains([]string{"failed for good", "session expired", "intent canceled", "abandoned", "money", "refund of all", "refund of all failed"}, s.words)
 	}))
 	for move, words := range morePayments {
 		if payments[move] == nil {

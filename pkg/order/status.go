@@ -67,7 +67,7 @@ func paymentStatus(f Facts, expected Money) PaymentStatus {
 		return PaymentReview
 	case f.AsyncFailed:
 		return PaymentIsFailed
-	case f.Expired:
+	case f.Expired || f.Abandoned:
 		return PaymentExpired
 	case f.Canceled:
 		return PaymentCanceled

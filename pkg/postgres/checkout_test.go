@@ -176,31 +176,6 @@ func TestACheckoutUsesThePaymentThatThereIs(t *testing.T) {
 	}
 }
 
-// An order that nobody has begun to pay ends after a day, and can be paid all
-// the same by who comes back.
-func TestAbandonedOrdersEnd(t *testing.T) {
-	t.Parallel()
-	d := withOrder(t)
-	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency, "createdAt") VALUES ('theirs', 'r', 1, 'eur', now() - interval '3 days')`)
-	if n, err := d.EndAbandoned(t.Context(), 10); n != 0 || err != nil {
-		t.Errorf("a young one: %d, %v", n, err)
-	}
-	exec(t, d, `UPDATE "Order" SET "createdAt" = now() - interval '25 hours' WHERE id = 'o'`)
-	if n, err := d.EndAbandoned(t.Context(), 10); n != 1 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-	if got := payments(t, d) + get[string](t, d, `SELECT ' ' || "orderId" || ' ' || reason FROM "OrderTransition"`); got != "EXPIRED o nobody began to pay" {
-		t.Error(got)
-	}
-	if c, err := d.BeginCheckout(t.Context(), start("p1")); err != nil || c.PaymentID != "p1" {
-		t.Errorf("%+v, %v", c, err)
-	}
-	exec(t, d, `UPDATE "Order" SET status = 'PAYMENT_PENDING'`)
-	if n, err := d.EndAbandoned(t.Context(), 10); n != 0 || err != nil || payments(t, d) != "PAYMENT_PENDING: p1 PENDING" {
-		t.Errorf("one with a payment: %d, %v, %s", n, err, payments(t, d))
-	}
-}
-
 // However many ask at once, from however many processes, it is one payment.
 func TestManyCheckoutsAtOnceAreOne(t *testing.T) {
 	t.Parallel()

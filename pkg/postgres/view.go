@@ -61,17 +61,6 @@ func (d *DB) placedOrder(ctx context.Context, p order.Placing) (order.View, bool
 	return before.View, true, nil
 }
 
-// EndAbandoned ends orders of storefronts that nobody has begun to pay within a
-// day, and answers how many.
-func (d *DB) EndAbandoned(ctx context.Context, most int) (int, error) {
-	result, err := d.ExecContext(ctx, db.Query("order_abandon"), most)
-	if err != nil {
-		return 0, fmt.Errorf("ending abandoned orders: %w", d.fault(ctx, err))
-	}
-	n, err := result.RowsAffected()
-	return int(n), err
-}
-
 // WatchOrders calls changed with the ids of orders whose status has become
 // another, and with nil when anything may have, which is after every lost
 // connection. It returns when ctx ends.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/lib/pq"
 
@@ -36,7 +37,7 @@ func (e *ends) add(a event.Attempt, r order.Result) {
 // nothing. One statement instead of six: what it costs to send and to plan one is
 // most of a small batch.
 func (s *settlement) write(ctx context.Context, c order.Changes, e ends, mustEnd int) error {
-	if len(c.Payments)+len(e.ids) == 0 {
+	if len(c.Orders)+len(c.Payments)+len(e.ids) == 0 {
 		return nil
 	}
 	payments, err := s.seen.paymentColumns(c.Payments)
@@ -83,16 +84,18 @@ func linkColumns(links map[order.Link]string) []any {
 func (s *seen) paymentColumns(payments []*order.Payment) ([]any, error) {
 	payments = slices.SortedFunc(slices.Values(payments), func(a, b *order.Payment) int { return cmp.Compare(a.ID, b.ID) })
 	n := len(payments)
-	c, livemode, refunded := textColumns(5, n), make(pq.BoolArray, n), make(pq.Int64Array, n)
+	c, refunded := textColumns(6, n), make(pq.Int64Array, n)
 	for i, p := range payments {
 		text, err := json.Marshal(p.Facts)
 		if err != nil {
 			return nil, fmt.Errorf("encoding the facts of payment %s: %w", p.ID, err)
 		}
 		c[0][i], c[1][i], c[2][i], c[3][i], c[4][i] = p.ID, string(p.Status), p.ProviderPaymentID, string(text), s.paymentsV[p.ID]
-		livemode[i], refunded[i] = p.Livemode, p.Refunded()
+		if refunded[i] = p.Refunded(); !p.ModeUnknown {
+			c[5][i] = strconv.FormatBool(p.Livemode)
+		}
 	}
-	return []any{c[0], c[1], c[2], livemode, c[3], refunded, c[4]}, nil
+	return []any{c[0], c[1], c[2], c[5], c[3], refunded, c[4]}, nil
 }
 
 func (s *seen) orderColumns(orders []*order.Order) []any {
