@@ -19,7 +19,8 @@ type View struct {
 
 // Final reports whether a customer who waits for the payment has nothing more
 // to wait for. A payment that has failed or expired can be begun anew, but does
-// not come by waiting; what the restaurant does later is not the payment's.
+// not come by waiting: a page asks again when it is looked at again. What the
+// restaurant does later is not the payment's.
 func (s Status) Final() bool { return s != PaymentPending }
 
 // Line is something that was ordered.

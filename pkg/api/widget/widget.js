@@ -94,22 +94,24 @@
     };
 
     // By stream (0), else by long poll (1), else by poll (2); from the start again once the server was away for all of them.
+    // Where the payment has ended it can begin anew, on another page: whoever looks here again is told.
     const start = async () => {
       run?.abort();
-      const { signal } = run = new AbortController(), wake = () => document.hidden || last?.final || start();
+      const { signal } = run = new AbortController(), wake = () => document.hidden || /^(PAID|REFUNDED)$/.test(last?.status) || start();
       addEventListener("online", wake, { signal });
       document.addEventListener("visibilitychange", wake, { signal });
       if (!last) say("LOADING");
       // Attributes come one by one.
       await 0;
-      for (let by = 0, n = 0, away; !signal.aborted && !last?.final;) {
+      for (let by = 0, n = 0, away; !signal.aborted;) {
         const before = last?.status;
         let wait;
         try {
           await (by ? ask(signal, by < 2 && etag) : stream(signal));
           if (away) { by = away = 0; say(last.status); }
+          if (last.final) return;
           if (before != last.status) n = 0;
-          wait = last.final || by == 1 && etag ? 0 : pause(by && n++, 1e4);
+          wait = by == 1 && etag ? 0 : pause(by && n++, 1e4);
         } catch (e) {
           if (signal.aborted) return;
           if (e.gone) return say("UNKNOWN");

@@ -77,6 +77,7 @@ func (p *page) told(want ...string) {
 const (
 	waiting = "Waiting for your payment …"
 	paid    = "Paid. Thank you!"
+	expired = "The time to pay has run out."
 )
 
 // In a real browser, at another origin than the API's and under a policy that
@@ -98,6 +99,8 @@ func TestTheWidgetInABrowser(t *testing.T) {
 		{"a stream that says nothing", func(w *world) { w.stream = "mute" }, byLongPoll, false},
 		{"a server that goes and comes back", nil, comesBack, true},
 		{"an order of before", func(w *world) { w.status = "PAID" }, atOnce, false},
+		{"a payment that is begun anew on another page", nil, begunAnew, false},
+		{"the same by long poll", func(w *world) { w.stream = "cut" }, begunAnewByPoll, false},
 		{"another order on the same page", nil, another, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,9 +172,9 @@ func comesBack(p *page) {
 		p.Errorf("without a connection it shows %s", got)
 	}
 	p.set(func() { p.away, p.status = false, "EXPIRED" })
-	p.shows("EXPIRED", "The time to pay has run out.")
+	p.shows("EXPIRED", expired)
 	p.Until("it says so no more", lost+` === ""`)
-	p.rests()
+	p.asksOnce()
 	p.told("PAYMENT_PENDING", "EXPIRED")
 
 	// The next time the browser notices that the network is back.
