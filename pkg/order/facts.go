@@ -15,8 +15,9 @@ type Money struct {
 }
 
 // Facts is everything that events have said of one payment, and that it was
-// abandoned, which none of them says. It only ever grows: Join is associative, commutative and idempotent, which is why neither
-// the order of arrival nor a duplicate can change where a payment ends.
+// abandoned, which none of them says. It only ever grows: Join is associative,
+// commutative and idempotent, which is why neither the order of arrival nor a
+// duplicate can change where a payment ends.
 //
 // Slices are sorted sets, and a map keeps of each id the furthest that was said
 // of it; the zero value says nothing. The JSON form is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v76"
@@ -30,8 +31,9 @@ func (a *API) CreateSession(ctx context.Context, r order.CheckoutRequest, idempo
 		PaymentIntentData: &stripego.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
 	}
 	// Whatever the account has set: a customer who pays in another currency makes
-	// events of another amount than the order's. stripe-go 76 has no field for it.
-	params.AddExtra("adaptive_pricing[enabled]", "false")
+	// events of another amount than the order's. stripe-go 76 has no field for it,
+	// being older ("Adds support for enabling Adaptive Pricing per Checkout Session").
+	params.AddExtra(adaptivePricing+"[enabled]", "false")
 	for _, l := range r.Lines {
 		params.LineItems = append(params.LineItems, &stripego.CheckoutSessionLineItemParams{
 			Quantity: &l.Quantity,
@@ -43,12 +45,26 @@ func (a *API) CreateSession(ctx context.Context, r order.CheckoutRequest, idempo
 	}
 	s, err := a.checkout(ctx, r.RestaurantID, &params.Params, func(c checkout.Client) (*stripego.CheckoutSession, error) {
 		params.IdempotencyKey = &idempotencyKey
-		return c.New(params)
+		s, err := c.New(params)
+		if ofAdaptivePricing(err) {
+			params.Extra = nil // a request that isn't valid leaves its key unused
+			return c.New(params)
+		}
+		return s, err
 	})
 	if err != nil {
 		return s, fmt.Errorf("making a session for order %s: %w", r.OrderID, err)
 	}
 	return s, nil
+}
+
+const adaptivePricing = "adaptive_pricing"
+
+// ofAdaptivePricing reports whether Stripe doesn't know of it, in the version in
+// which it is asked: then it isn't there to be switched off.
+func ofAdaptivePricing(err error) bool {
+	var e *stripego.Error
+	return errors.As(err, &e) && e.Code == stripego.ErrorCodeParameterUnknown && strings.HasPrefix(e.Param, adaptivePricing)
 }
 
 // Session reads how far a session has come.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -107,6 +108,27 @@ func TestASessionIsMadeAsStripeWantsIt(t *testing.T) {
 	}
 	if got[1].Account != "acct_1" {
 		t.Errorf("asked for account %q", got[1].Account)
+	}
+}
+
+// What a version of Stripe's does not know of need not be switched off: the
+// session is made without it, by the same key.
+func TestASessionIsMadeWithoutWhatStripeDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for param, want := range map[string]int{"adaptive_pricing": 2, "adaptive_pricing[enabled]": 2, "line_items[0][price_data]": 1} {
+		api, requests := mocked(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.FormValue("adaptive_pricing[enabled]") != "" {
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, `{"error":{"type":"invalid_request_error","code":"parameter_unknown","param":%q}}`, param)
+				return
+			}
+			io.WriteString(w, `{"id":"cs_test_1","object":"checkout.session","status":"open"}`)
+		})
+		_, err := api.CreateSession(t.Context(), checkoutRequest("r"), "checkout:pay_1:1")
+		got := requests()
+		if len(got) != want || (err == nil) != (want == 2) || got[len(got)-1].Idempotency != "checkout:pay_1:1" {
+			t.Errorf("%s: %v, %+v", param, err, got)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // ignored are parameters of Stripe's that change nothing here.
 var ignored = []string{
-	"allow_promotion_codes", "automatic_tax", "billing_address_collection", "custom_text", "customer_creation", "customer_email", "expand",
+	"adaptive_pricing", "allow_promotion_codes", "automatic_tax", "billing_address_collection", "custom_text", "customer_creation", "customer_email", "expand",
 	"locale", "payment_method_types", "phone_number_collection", "submit_type",
 }
 
