@@ -11,7 +11,8 @@ import (
 )
 
 // Whoever writes leaves a primary that is one no more, by himself, for the one
-// that is; and no transaction is committed at the old one meanwhile.
+// that is, and listens there; and no transaction is committed at the old one
+// meanwhile.
 func TestEveryRoleLeavesADemotedPrimary(t *testing.T) {
 	t.Parallel()
 	before, after := own(t), own(t)
@@ -24,7 +25,8 @@ func TestEveryRoleLeavesADemotedPrimary(t *testing.T) {
 		t.Fatal(err)
 	}
 	password, _ := ub.User.Password() // both take the same one, as the two of a pair do
-	exec(t, open(t, after.URL), `ALTER ROLE "`+ub.User.Username()+`" PASSWORD '`+password+`'`)
+	primary := open(t, after.URL)
+	exec(t, primary, `ALTER ROLE "`+ub.User.Username()+`" PASSWORD '`+password+`'`)
 	ub.Host += "," + ua.Host
 	admin := open(t, before.URL+"&target_session_attrs=any&default_transaction_read_only=off")
 
@@ -67,6 +69,8 @@ func TestEveryRoleLeavesADemotedPrimary(t *testing.T) {
 		}
 		pools[name] = d
 	}
+	changed, _ := listeners(t, pools["recoverer"])
+	await(t, "the beginning", changed)
 	exec(t, admin, `ALTER SYSTEM SET default_transaction_read_only = on`)
 	exec(t, admin, `SELECT pg_reload_conf()`)
 	for name, role := range roles {
@@ -82,4 +86,10 @@ func TestEveryRoleLeavesADemotedPrimary(t *testing.T) {
 	if n := get[int](t, admin, `SELECT count(*) FROM "Restaurant"`); n != 1 {
 		t.Errorf("%d transactions were committed at the old primary", n-1)
 	}
+	await(t, "that something may have changed", changed)
+	for len(changed) > 0 {
+		<-changed
+	}
+	exec(t, primary, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('new', 'new', 'new')`)
+	await(t, "a change at the new primary", changed)
 }

@@ -52,13 +52,18 @@ func (d *DB) fault(ctx context.Context, err error) error {
 
 // notice looks for a server that has stopped to take writes. It is not the
 // primary any more, but its connections look as good as ever: they are dropped,
-// so that the next ones find the new primary.
+// so that the next ones find the new primary. So are those that listen: where
+// nothing is written nothing is ever heard.
 func (d *DB) notice(err error) {
 	var e *pq.Error
 	if errors.As(err, &e) && e.Code == "25006" {
 		d.circuit.open(err)
 		d.SetMaxIdleConns(0) // which closes them
 		d.SetMaxIdleConns(d.maxConns)
+		d.ears.Range(func(dial, _ any) bool {
+			dial.(*lastDialer).cut()
+			return true
+		})
 	}
 }
 

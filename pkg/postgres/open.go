@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -36,6 +37,7 @@ type DB struct {
 	maxConns int
 	circuit  *circuit
 	prepared *prepared // nil unless the pool is for batches
+	ears     sync.Map  // *lastDialer of every connection that listens
 }
 
 const (

@@ -107,6 +107,8 @@ func parseWaiting(text string) (event.Unfinished, bool) {
 func (d *DB) listen(ctx context.Context, channel string, got func(*pq.Notification)) error {
 	// A ping's answer is due before the next ping.
 	dial := &lastDialer{dialer: dialer{readWithin: 2 * d.pingIdle}}
+	d.ears.Store(dial, nil)
+	defer d.ears.Delete(dial)
 	// An error is not reported here: a nil notification follows when the
 	// connection is back.
 	l := pq.NewDialListener(dial, d.dsn, 100*time.Millisecond, 5*time.Second, nil)
