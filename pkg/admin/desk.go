@@ -172,6 +172,7 @@ type OrderSearch struct {
 type OrderPage struct {
 	Orders []Order
 	More   bool
+	Next   Cursor // where the search goes on
 }
 
 // Order is an order in a list.

@@ -55,8 +55,7 @@ func (s *Server) orderList(c echo.Context) error {
 	}
 	view.Page = found
 	if found.More {
-		last := found.Orders[len(found.Orders)-1]
-		view.NextURL = nextURL(c, Cursor{last.CreatedAt, last.ID})
+		view.NextURL = nextURL(c, found.Next)
 	}
 	return s.render(c, http.StatusOK, "orders", page{Title: "Orders", Content: view})
 }

@@ -33,6 +33,7 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 		for _, o := range found[:min(len(found), s.Limit)] {
 			page.Orders = append(page.Orders, admin.Order{ID: o.ID, RestaurantID: o.RestaurantID, Slug: o.Slug,
 				Status: string(order.PaymentPending), Amount: o.Amount, Currency: o.Currency, CreatedAt: o.CreatedAt, Why: whyStuck(o)})
+			page.Next = admin.Cursor{At: o.CreatedAt, ID: o.ID}
 		}
 		return page, nil
 	}
@@ -40,10 +41,14 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 	if err != nil {
 		return page, err
 	}
-	page.More = len(found) > s.Limit
-	for _, o := range found[:min(len(found), s.Limit)] {
+	for _, o := range found.Orders[:min(len(found.Orders), s.Limit)] {
 		page.Orders = append(page.Orders, admin.Order{ID: o.ID, RestaurantID: o.RestaurantID, Slug: o.Slug, Status: o.Status,
 			Amount: o.Amount, Currency: o.Currency, CreatedAt: o.CreatedAt, PaidAt: o.PaidAt})
+		page.Next = admin.Cursor{At: o.CreatedAt, ID: o.ID}
+	}
+	page.More = len(found.Orders) > s.Limit || found.Partial
+	if len(found.Orders) <= s.Limit && found.Partial {
+		page.Next = admin.Cursor{At: found.LookedTo, ID: found.LookedID}
 	}
 	return page, nil
 }

@@ -2,6 +2,9 @@ package postgres_test
 
 import (
 	"flag"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +83,71 @@ func TestManyOrdersAreReckoned(t *testing.T) {
 	for _, s := range explain(t, d, db.Query("order_count"), 128) {
 		if s.Table == "Order" && s.Hit+s.Read > 0 {
 			t.Errorf("%d pages of orders are read", s.Hit+s.Read)
+		}
+	}
+}
+
+// A page of orders by a rare status looks no further than one by a common status,
+// and says where to look on. What waits for its payment has an index.
+func TestARareStatusIsLookedForPageByPage(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	exec(t, d, `INSERT INTO "Restaurant" (id, name, slug) VALUES ('r', 'R', 'r')`)
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", status, "totalAmount", currency, "createdAt")
+		SELECT 'o' || i, 'r', CASE i WHEN 25000 THEN 'REFUNDED' WHEN 24999 THEN 'PAYMENT_PENDING' ELSE 'PAID' END, 100, 'eur', now() - make_interval(secs => i)
+		FROM generate_series(1, 25000) i`)
+	exec(t, d, `ANALYZE "Order"`)
+	type step struct {
+		Orders, Last string
+		Partial      bool
+	}
+	search := func(status string) (steps []step) {
+		var before time.Time
+		var beforeID string
+		for {
+			page, err := d.OrdersPage(t.Context(), status, "", before, beforeID, 51)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, o := range page.Orders {
+				ids = append(ids, o.ID)
+			}
+			steps = append(steps, step{strings.Join(ids, " "), page.LookedID, page.Partial})
+			if before, beforeID = page.LookedTo, page.LookedID; !page.Partial || len(steps) > 5 {
+				return steps
+			}
+		}
+	}
+	want := []step{{"", "o10000", true}, {"", "o20000", true}, {"o25000", "o25000", false}}
+	if diff := cmp.Diff(want, search("REFUNDED")); diff != "" {
+		t.Errorf("REFUNDED (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]step{{"o24999", "o24999", false}}, search("PAYMENT_PENDING")); diff != "" {
+		t.Errorf("PAYMENT_PENDING (-want +got)\n%s", diff)
+	}
+
+	tx, err := d.BeginTxx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(db.Query("plan_in_order")); err != nil {
+		t.Fatal(err)
+	}
+	for status, scan := range map[string]int{"REFUNDED": 10_000, "PAID": 10_000, "PAYMENT_PENDING": 51, "": 51} {
+		var lines []string
+		if err := tx.Select(&lines, `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) `+db.Query("order_page"), status, "", nil, "", 51, scan); err != nil {
+			t.Fatal(err)
+		}
+		scans := regexp.MustCompile(`Scan.* on "Order" .*rows=([0-9]+)`).FindAllStringSubmatch(strings.Join(lines, "\n"), -1)
+		if len(scans) == 0 {
+			t.Error("no orders are read:", lines)
+		}
+		for _, m := range scans {
+			if n, _ := strconv.Atoi(m[1]); n > scan || strings.Contains(m[0], "Seq Scan") {
+				t.Errorf("by %q, %s orders are read: %s", status, m[1], m[0])
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"tillhook/db"
 	"tillhook/pkg/event"
+	"tillhook/pkg/order"
 )
 
 // EventsPage is a page of a search, and how far it has looked.
@@ -20,8 +21,8 @@ type EventsPage struct {
 	LookedID string
 }
 
-// pageScan is how many events a page of a search by type looks through: some
-// tens of milliseconds.
+// pageScan is how many events a page of a search by type looks through, or
+// orders one by status: some tens of milliseconds.
 const pageScan = 10_000
 
 // EventsPage searches before a row, newest first, and looks at no more events
@@ -91,14 +92,39 @@ type OrderRow struct {
 	PaidAt       *time.Time `db:"paidAt"`
 }
 
-// OrdersPage reads orders before a row, newest first. The restaurant is an id;
-// what is left empty doesn't count.
-func (d *DB) OrdersPage(ctx context.Context, status, restaurantID string, before time.Time, beforeID string, limit int) (page []OrderRow, err error) {
+// OrdersPage is a page of orders, and how far it has looked.
+type OrdersPage struct {
+	Orders   []OrderRow
+	Partial  bool      // there is more to be looked at
+	LookedTo time.Time // the last order that was
+	LookedID string
+}
+
+// OrdersPage reads orders before a row, newest first, and looks at no more of
+// them than can be done while somebody waits. The restaurant is an id; what is
+// left empty doesn't count.
+func (d *DB) OrdersPage(ctx context.Context, status, restaurantID string, before time.Time, beforeID string, limit int) (page OrdersPage, err error) {
+	scan := limit
+	if status != "" && status != string(order.PaymentPending) {
+		scan = pageScan
+	}
+	var rows []struct {
+		Looked   int       `db:"looked"`
+		LookedTo time.Time `db:"lookedTo"`
+		LookedID string    `db:"lookedId"`
+		OrderRow
+	}
 	err = d.readInOrder(ctx, true, func(tx *sqlx.Tx) error {
-		return tx.SelectContext(ctx, &page, db.Query("order_page"), status, restaurantID, moment(before), beforeID, limit)
+		return tx.SelectContext(ctx, &rows, db.Query("order_page"), status, restaurantID, moment(before), beforeID, limit, scan)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing orders: %w", err)
+		return page, fmt.Errorf("listing orders: %w", err)
+	}
+	for _, r := range rows {
+		page.Partial, page.LookedTo, page.LookedID = r.Looked == scan, r.LookedTo, r.LookedID
+		if r.ID != "" {
+			page.Orders = append(page.Orders, r.OrderRow)
+		}
 	}
 	return page, nil
 }
