@@ -1,6 +1,8 @@
 -- When a restaurant's secrets were last used, for one restaurant or for all.
 -- What was refused is found in the small index of failures, since in that of
--- the restaurant it could lie behind years of good events.
+-- the restaurant it could lie behind years of good events. An event that was signed
+-- with the current secret says nothing of the one that is current now: a receiver
+-- may not have known of it yet. One with the previous secret is a reason for caution.
 WITH refused AS (
     SELECT DISTINCT ON ("restaurantId") "restaurantId", "createdAt", "lastError"
     FROM "WebhookEvent"
@@ -9,7 +11,7 @@ WITH refused AS (
     ORDER BY "restaurantId", "createdAt" DESC)
 SELECT r.id AS "restaurantId",
     accepted."createdAt" AS "acceptedAt", coalesce(accepted."signedWith", '') AS "signedWith",
-    greatest(current."createdAt", cu."lastUsedAt") AS "currentUsedAt",
+    cu."lastUsedAt" AS "currentUsedAt",
     greatest(previous."createdAt", pu."lastUsedAt") AS "previousUsedAt",
     refused."createdAt" AS "refusedAt", coalesce(refused."lastError", '') AS "refusedWhy"
 FROM "Restaurant" r
@@ -22,10 +24,6 @@ LEFT JOIN LATERAL (
     SELECT e."createdAt", e."signedWith" FROM "WebhookEvent" e
     WHERE e."restaurantId" = r.id AND e.status NOT IN ('VERIFICATION_FAILED', 'NO_CONFIG') AND e.source = 'webhook'
     ORDER BY e."createdAt" DESC LIMIT 1) AS accepted ON true
-LEFT JOIN LATERAL (
-    SELECT e."createdAt" FROM "WebhookEvent" e
-    WHERE e."restaurantId" = r.id AND e."signedWith" = 'current' AND e."createdAt" >= c."webhookSecretSetAt"
-    ORDER BY e."createdAt" DESC LIMIT 1) AS current ON true
 LEFT JOIN LATERAL (
     SELECT e."createdAt" FROM "WebhookEvent" e
     WHERE e."restaurantId" = r.id AND e."signedWith" = 'previous' AND e."createdAt" >= c."webhookSecretSetAt"

@@ -140,7 +140,9 @@ func TestLimits(t *testing.T) {
 	if got := create("thk_s"); got.status != 201 {
 		t.Errorf("another restaurant: %+v", got)
 	}
-	sh.uses.Flush(t.Context())
+	if err := sh.uses.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff([]string{"key_r", "key_s"}, sh.world.uses); diff != "" {
 		t.Error("keys in use (-want +got)\n", diff)
 	}

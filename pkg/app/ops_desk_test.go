@@ -194,9 +194,13 @@ func (d *desk) seal(keys, plain, row string) string {
 	return value
 }
 
-// delivered stores an event that a restaurant's secret has verified.
+// delivered stores an event that a restaurant's secret has verified, and that it has.
 func (d *desk) delivered(restaurant, signedWith, ago string) {
 	d.Helper()
 	d.exec(`INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "signedWith", "dedupeKey")
 		VALUES ($1, 'x', 'COMPLETED', $2, '', now(), now() - $3::interval, $4, $1)`, fmt.Sprint("e-", restaurant, signedWith, ago), restaurant, ago, signedWith)
+	d.exec(`INSERT INTO "SecretUse" ("restaurantId", fingerprint, "lastUsedAt")
+		SELECT $1, CASE $2 WHEN 'current' THEN "webhookSecretFingerprint" ELSE "previousWebhookSecretFingerprint" END, now() - $3::interval
+		FROM "RestaurantPaymentConfig" WHERE "restaurantId" = $1
+		ON CONFLICT ("restaurantId", fingerprint) DO UPDATE SET "lastUsedAt" = excluded."lastUsedAt"`, restaurant, signedWith, ago)
 }

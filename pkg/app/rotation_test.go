@@ -153,6 +153,50 @@ func TestTwoEndpointsDeliverTheSameEvents(t *testing.T) {
 	})
 }
 
+// While a receiver has not heard yet that somebody has stored a wrong secret, it goes
+// on accepting the right one as the current one. The wrong one has verified nothing:
+// whoever stores a third one must not lose the right one for it.
+func TestASlipIsForgivenThoughAReceiverHasNotHeardOfIt(t *testing.T) {
+	t.Parallel()
+	p := start(t, parts{noWorker: true})
+	pay := p.newPayments("a", 1)[0]
+	right, slip, next := "whsec_right0123456789abcdef", "whsec_slip00123456789abcdef", "whsec_next00123456789abcdef"
+	do := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := p.db.Exec(statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(plain string) {
+		t.Helper()
+		do(`UPDATE "RestaurantPaymentConfig" SET "webhookSecret" = $1 WHERE "restaurantId" = 'a'`, plain)
+	}
+	deliver := func(plain string) int {
+		e := p.factory.Other(pay, "customer.created")
+		return p.post(endpoint, stripetest.Sign(plain, e.Body, time.Now()), e.Body).status
+	}
+	set(right)
+	p.eventually("the right one is accepted", func() bool { return deliver(right) == 200 })
+	p.eventually("its use is known", func() bool {
+		return p.scalar(`SELECT count(*)::text FROM "SecretUse" u JOIN "RestaurantPaymentConfig" c USING ("restaurantId")
+			WHERE u.fingerprint = c."webhookSecretFingerprint"`) == "1"
+	})
+	do(`ALTER TABLE "RestaurantPaymentConfig" DISABLE TRIGGER config_notify`)
+	set(slip)
+	if got := deliver(right); got != 200 {
+		t.Fatalf("the right one after the slip: %d", got)
+	}
+	if out, err := p.ops("", "secrets", "revoke-previous", "slug-a"); err != nil || strings.Contains(out, "safe to revoke") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	do(`ALTER TABLE "RestaurantPaymentConfig" ENABLE TRIGGER config_notify`)
+	set(next)
+	p.eventually("the next one is accepted", func() bool { return deliver(next) == 200 })
+	if got := deliver(right); got != 200 {
+		t.Errorf("the secret that Stripe signs with is refused: %d; the slip is kept in its place", got)
+	}
+}
+
 // oldSecretsEnd checks that a secret that was pushed out, or whose overlap is
 // over, verifies nothing.
 func oldSecretsEnd(p *product, pay stripetest.Payment, first, second, third string) {

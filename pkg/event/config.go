@@ -5,8 +5,8 @@ import "time"
 // SecretUse says that a secret has verified a delivery.
 type SecretUse struct {
 	RestaurantID string
-	Fingerprint  string // of the secret, which stays unnamed
-	At           time.Time
+	Fingerprint  string        // of the secret, which stays unnamed
+	Ago          time.Duration // when that was
 }
 
 // Config is a restaurant with its active Stripe configuration, the secrets as

@@ -17,7 +17,8 @@ type UseStore interface {
 }
 
 // useInterval is short: an operator who rotates watches whether the old secret
-// is still in use.
+// is still in use. A first use is stored at once: it decides which secret the next
+// rotation keeps.
 const useInterval = 2 * time.Second
 
 type useKey struct{ restaurantID, fingerprint string }
@@ -27,7 +28,7 @@ func newUses(store UseStore, log *slog.Logger) *batch.Latest[useKey] {
 	return batch.NewLatest(useInterval, func(ctx context.Context, due map[useKey]time.Time) error {
 		all := make([]event.SecretUse, 0, len(due))
 		for k, at := range due {
-			all = append(all, event.SecretUse{RestaurantID: k.restaurantID, Fingerprint: k.fingerprint, At: at})
+			all = append(all, event.SecretUse{RestaurantID: k.restaurantID, Fingerprint: k.fingerprint, Ago: time.Since(at)})
 		}
 		slices.SortFunc(all, func(a, b event.SecretUse) int {
 			return cmp.Or(cmp.Compare(a.RestaurantID, b.RestaurantID), cmp.Compare(a.Fingerprint, b.Fingerprint))

@@ -30,6 +30,12 @@ func (s *useStore) PutSecretUses(_ context.Context, uses []event.SecretUse) erro
 	return s.err
 }
 
+func (s *useStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.puts)
+}
+
 func (s *useStore) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +68,8 @@ func TestATestEventUsesNoSecret(t *testing.T) {
 	}
 }
 
-// A secret that verifies thousands of deliveries costs one row a minute, and
-// a database that is away costs none of them.
+// A secret that verifies thousands of deliveries costs one row a minute, the first
+// at once, and a database that is away costs none of them.
 func TestUsesAreStoredOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -72,10 +78,11 @@ func TestUsesAreStoredOnceAMinute(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); u.Run(ctx) }()
-		began := time.Now()
 		for range 1000 {
-			u.Note(useKey{"b", "new"}, time.Now())
 			u.Note(useKey{"a", "old"}, time.Now())
+			synctest.Wait()
+			u.Note(useKey{"b", "new"}, time.Now())
+			synctest.Wait()
 		}
 		<-time.After(30 * time.Second)
 		u.Note(useKey{"a", "old"}, time.Now())
@@ -83,15 +90,24 @@ func TestUsesAreStoredOnceAMinute(t *testing.T) {
 		store.fail(errors.New("away"))
 		u.Note(useKey{"a", "old"}, time.Now())
 		<-time.After(5 * time.Second)
+		u.Note(useKey{"c", "x"}, time.Now()) // is not asked for while the database is away
+		synctest.Wait()
 		store.fail(nil)
+		u.Note(useKey{"d", "x"}, time.Now())
+		synctest.Wait()
+		if n := store.count(); n != 2 {
+			t.Errorf("%d stored after a failure, before it is tried again", n)
+		}
 		<-time.After(5 * time.Second)
-		u.Note(useKey{"c", "x"}, time.Now())
+		u.Note(useKey{"e", "x"}, time.Now())
 		stop()
 		<-done
 		want := [][]event.SecretUse{
-			{{RestaurantID: "a", Fingerprint: "old", At: began}, {RestaurantID: "b", Fingerprint: "new", At: began}},
-			{{RestaurantID: "a", Fingerprint: "old", At: began.Add(70 * time.Second)}},
-			{{RestaurantID: "c", Fingerprint: "x", At: began.Add(80 * time.Second)}},
+			{{RestaurantID: "a", Fingerprint: "old"}},
+			{{RestaurantID: "b", Fingerprint: "new"}},
+			// The time when nothing could be stored is counted.
+			{{RestaurantID: "a", Fingerprint: "old", Ago: 6 * time.Second}, {RestaurantID: "c", Fingerprint: "x", Ago: time.Second}, {RestaurantID: "d", Fingerprint: "x", Ago: time.Second}},
+			{{RestaurantID: "e", Fingerprint: "x"}},
 		}
 		if diff := cmp.Diff(want, store.puts); diff != "" {
 			t.Error("(-want +got)\n", diff)

@@ -48,11 +48,11 @@ func (d *DB) SealSecret(ctx context.Context, configID, fingerprint, sealed strin
 // by restaurant and fingerprint.
 func (d *DB) PutSecretUses(ctx context.Context, uses []event.SecretUse) error {
 	n := len(uses)
-	restaurants, fingerprints, at := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.Int64Array, n)
+	restaurants, fingerprints, ago := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.Int64Array, n)
 	for i, u := range uses {
-		restaurants[i], fingerprints[i], at[i] = u.RestaurantID, u.Fingerprint, u.At.UnixMicro()
+		restaurants[i], fingerprints[i], ago[i] = u.RestaurantID, u.Fingerprint, u.Ago.Microseconds()
 	}
-	if _, err := d.ExecContext(ctx, db.Query("secret_use_put"), restaurants, fingerprints, at); err != nil {
+	if _, err := d.ExecContext(ctx, db.Query("secret_use_put"), restaurants, fingerprints, ago); err != nil {
 		return fmt.Errorf("recording the use of secrets: %w", err)
 	}
 	return nil
