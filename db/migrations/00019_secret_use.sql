@@ -1,6 +1,7 @@
 -- Whether a secret has verified anything is told by its fingerprint alone. That an
 -- event was signed with the current secret is what a receiver says who may not have
--- read yet that there is another one: the secret before it is meant then.
+-- read yet that there is another one: the secret before it is meant then. And what a
+-- secret has verified before it was stored once more says nothing of today.
 -- +goose Up
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION tillhook_config_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -48,7 +49,8 @@ BEGIN
             OR OLD."previousWebhookSecret" IS NULL
             OR coalesce(OLD."previousWebhookSecretExpiresAt" <= now(), true)
             OR EXISTS (SELECT FROM "SecretUse" u
-                       WHERE u."restaurantId" = OLD."restaurantId" AND u.fingerprint = OLD."webhookSecretFingerprint"))
+                       WHERE u."restaurantId" = OLD."restaurantId" AND u.fingerprint = OLD."webhookSecretFingerprint"
+                         AND u."lastUsedAt" >= OLD."webhookSecretSetAt"))
     THEN
         NEW."previousWebhookSecret" := OLD."webhookSecret";
         NEW."previousWebhookSecretFingerprint" := OLD."webhookSecretFingerprint";

@@ -3,6 +3,7 @@
 SELECT r.id AS "restaurantId", r.slug, coalesce(c.id, '') AS id, c.livemode,
     coalesce(c."stripeAccountId", '') AS "stripeAccountId",
     coalesce(c."webhookSecret", '') AS "webhookSecret",
+    coalesce(c."webhookSecretSetAt", 'epoch') AS "webhookSecretSetAt",
     coalesce(c."previousWebhookSecret", '') AS "previousWebhookSecret",
     coalesce(c."previousWebhookSecretExpiresAt", 'epoch') AS "previousWebhookSecretExpiresAt"
 FROM "Restaurant" r

@@ -3,4 +3,5 @@
 UPDATE "RestaurantPaymentConfig"
 SET "previousWebhookSecretExpiresAt" = now() + make_interval(secs => $2::double precision)
 WHERE id = $1
-RETURNING coalesce("previousWebhookSecret", '') AS "previousWebhookSecret", "previousWebhookSecretExpiresAt", now() AS "readAt"
+RETURNING coalesce("previousWebhookSecret", '') AS "previousWebhookSecret",
+    coalesce("previousWebhookSecretFingerprint", '') AS "previousWebhookSecretFingerprint", "previousWebhookSecretExpiresAt", now() AS "readAt"

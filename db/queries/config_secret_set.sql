@@ -5,4 +5,5 @@ UPDATE "RestaurantPaymentConfig"
 SET "webhookSecret" = $2, "webhookSecretFingerprint" = $3
 WHERE id = $1 AND coalesce("webhookSecretFingerprint", '') = $4
     AND "webhookSecretSetAt" IS NOT DISTINCT FROM $5::timestamptz
-RETURNING coalesce("previousWebhookSecret", '') AS "previousWebhookSecret", "previousWebhookSecretExpiresAt", now() AS "readAt"
+RETURNING coalesce("previousWebhookSecret", '') AS "previousWebhookSecret",
+    coalesce("previousWebhookSecretFingerprint", '') AS "previousWebhookSecretFingerprint", "previousWebhookSecretExpiresAt", now() AS "readAt"

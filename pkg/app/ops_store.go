@@ -123,6 +123,17 @@ func (p *storing) planReplacing(ctx context.Context, db *postgres.DB) error {
 	return nil
 }
 
+// tellKept says which secret the database has kept, whatever was foretold: since
+// then the current one may have verified its first delivery.
+func (p *storing) tellKept(kept postgres.Kept) {
+	a := &p.answer
+	a.Replaced.Accepted = kept.Fingerprint == p.r.Fingerprint
+	a.Kept.Fingerprint = kept.Fingerprint
+	if a.Replaced.Accepted {
+		a.Kept.Fingerprint = p.was // what the secret itself says goes before what is written beside it
+	}
+}
+
 // commit stores the secret.
 func (p *storing) commit(ctx context.Context, db *postgres.DB) error {
 	a := &p.answer
@@ -143,6 +154,7 @@ func (p *storing) commit(ctx context.Context, db *postgres.DB) error {
 	}
 	if a.Kept != nil && kept.ExpiresAt != nil {
 		a.Kept.until, a.Kept.AcceptedUntil, a.readAt = *kept.ExpiresAt, utc(kept.ExpiresAt), kept.ReadAt
+		p.tellKept(kept)
 	}
 	return nil
 }

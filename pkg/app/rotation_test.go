@@ -153,6 +153,33 @@ func TestTwoEndpointsDeliverTheSameEvents(t *testing.T) {
 	})
 }
 
+// A secret's use is noted once a minute. That it was in use just before a rotation is
+// no reason to say nothing of its use after it.
+func TestTheOldSecretsUseIsKnownSoonAfterARotation(t *testing.T) {
+	t.Parallel()
+	p := start(t, parts{noWorker: true})
+	pay := p.newPayments("a", 1)[0]
+	const second = "whsec_second0123456789abcdef"
+	deliver := func(secret string, e stripetest.Event) bool {
+		return p.post(endpoint, stripetest.Sign(secret, e.Body, time.Now()), e.Body).status == 200
+	}
+	if !deliver(p.secrets["a"], p.factory.Other(pay, "customer.created")) {
+		t.Fatal("refused before the rotation")
+	}
+	if out, err := p.ops(second+"\n", "secrets", "rotate", "a", "--stdin", "--commit"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	e := p.factory.Other(pay, "customer.created")
+	p.eventually("the rotation is known", func() bool { return deliver(second, e) })
+	if !deliver(p.secrets["a"], e) {
+		t.Fatal("the old one is refused")
+	}
+	p.eventually("its use is known", func() bool {
+		out, _ := p.ops("", "secrets", "revoke-previous", "a")
+		return strings.Contains(out, "still in use")
+	})
+}
+
 // While a receiver has not heard yet that somebody has stored a wrong secret, it goes
 // on accepting the right one as the current one. The wrong one has verified nothing:
 // whoever stores a third one must not lose the right one for it.

@@ -18,6 +18,7 @@ type Config struct {
 	Livemode          *bool  // nil while nobody has said
 	Account           string // Connect account, "" if none
 	Secret            string
+	SecretSetAt       time.Time
 	PreviousSecret    string
 	PreviousExpiresAt time.Time
 }

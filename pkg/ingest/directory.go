@@ -67,6 +67,7 @@ type tenant struct {
 	restaurantID string
 	configID     string          // "" without an active configuration
 	livemode     *bool           // nil while nobody has said
+	setAt        int64           // when the current secret was stored, in microseconds
 	secrets      []signingSecret // also the previous one past its expiry, to tell why it is refused
 	fault        string          // why there is no secret, for operators
 	sealed       bool            // the fault is that a secret is there, but no key opens it
@@ -203,7 +204,7 @@ func (d *Directory) read(ctx context.Context) error {
 // tenant opens the secrets of one configuration. One that can't be opened is
 // as good as none, and says why in the log; the secret itself never does.
 func (d *Directory) tenant(c event.Config) *tenant {
-	t := &tenant{restaurantID: c.RestaurantID, configID: c.ID, livemode: c.Livemode}
+	t := &tenant{restaurantID: c.RestaurantID, configID: c.ID, livemode: c.Livemode, setAt: c.SecretSetAt.UnixMicro()}
 	if c.ID == "" {
 		t.fault = "no active Stripe configuration"
 		return t

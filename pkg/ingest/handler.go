@@ -189,7 +189,7 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 					d.signed = event.SignedPrevious
 				}
 				if d.env.Type != event.TestType {
-					h.uses.Note(useKey{t.restaurantID, s.fingerprint}, now)
+					h.uses.Note(useKey{t.restaurantID, s.fingerprint, t.setAt}, now)
 				}
 			}
 		}

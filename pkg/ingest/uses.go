@@ -21,13 +21,24 @@ type UseStore interface {
 // rotation keeps.
 const useInterval = 2 * time.Second
 
-type useKey struct{ restaurantID, fingerprint string }
+// useKey is a secret since the current one was stored: what it verifies from then on
+// is news, though it may have verified something within the same minute.
+type useKey struct {
+	restaurantID, fingerprint string
+	setAt                     int64
+}
 
 // newUses collects which secrets verify deliveries.
 func newUses(store UseStore, log *slog.Logger) *batch.Latest[useKey] {
 	return batch.NewLatest(useInterval, func(ctx context.Context, due map[useKey]time.Time) error {
-		all := make([]event.SecretUse, 0, len(due))
+		latest := make(map[useKey]time.Time, len(due)) // one statement can't write a row twice
 		for k, at := range due {
+			if k.setAt = 0; at.After(latest[k]) {
+				latest[k] = at
+			}
+		}
+		all := make([]event.SecretUse, 0, len(latest))
+		for k, at := range latest {
 			all = append(all, event.SecretUse{RestaurantID: k.restaurantID, Fingerprint: k.fingerprint, Ago: time.Since(at)})
 		}
 		slices.SortFunc(all, func(a, b event.SecretUse) int {

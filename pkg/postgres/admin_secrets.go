@@ -31,9 +31,10 @@ type SecretChange struct {
 
 // Kept is the secret that is accepted beside a new one.
 type Kept struct {
-	Previous  Stored     `db:"previousWebhookSecret"` // "" for none
-	ExpiresAt *time.Time `db:"previousWebhookSecretExpiresAt"`
-	ReadAt    time.Time  `db:"readAt"`
+	Previous    Stored     `db:"previousWebhookSecret"`            // "" for none
+	Fingerprint string     `db:"previousWebhookSecretFingerprint"` // of the plaintext, "" if nobody knows
+	ExpiresAt   *time.Time `db:"previousWebhookSecretExpiresAt"`
+	ReadAt      time.Time  `db:"readAt"`
 }
 
 // StoreSecret stores a sealed secret and answers which one stays accepted

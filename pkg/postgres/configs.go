@@ -23,7 +23,7 @@ func (d *DB) Configs(ctx context.Context) ([]event.Config, error) {
 	for rows.Next() {
 		var c event.Config
 		if err := rows.Scan(&c.RestaurantID, &c.Slug, &c.ID, &c.Livemode, &c.Account,
-			&c.Secret, &c.PreviousSecret, &c.PreviousExpiresAt); err != nil {
+			&c.Secret, &c.SecretSetAt, &c.PreviousSecret, &c.PreviousExpiresAt); err != nil {
 			return nil, fmt.Errorf("reading configurations: %w", err)
 		}
 		all = append(all, c)
