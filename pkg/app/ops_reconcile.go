@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -67,13 +68,17 @@ func (o *ops) reconcileOrders() *cobra.Command {
 				} else {
 					err = r.named(ctx, args)
 				}
-				if err != nil {
+				if r.answer.Interrupted = ctx.Err() != nil; r.answer.Interrupted {
+					err = nil // which is what ctx makes of whatever is under way
+				}
+				if err != nil && len(r.answer.Orders) == 0 {
 					return err
 				}
+				// What was done is said, whatever came after it.
 				if err := o.show(c.OutOrStdout(), r.answer, r.answer.table); err != nil {
 					return err
 				}
-				return r.answer.fault()
+				return cmp.Or(err, r.answer.fault())
 			})
 		},
 	}
@@ -136,10 +141,9 @@ func (r *reconciling) orders(ctx context.Context, ids []string) error {
 	for _, p := range pending {
 		one := reconciledOrder{OrderID: p.OrderID}
 		err := r.order(ctx, p, &one)
-		if a.Interrupted = ctx.Err() != nil; a.Interrupted {
-			return nil
-		}
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return err
 		case err != nil:
 			one.Error = err.Error()
 			a.Failed++
