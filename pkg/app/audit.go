@@ -40,9 +40,10 @@ type audited struct {
 	Count       int                  `json:"count"` // of differences, those settled by hand apart
 	ByHand      int                  `json:"byHand"`
 	Mended      int                  `json:"mended"`
-	Differences []order.Difference   `json:"differences"` // the first 10,000
-	recompute   map[string]orderFold // what mends, by order
-	replay      []string
+	Left        []string             `json:"left,omitempty"` // orders and events to be mended, which somebody held
+	Differences []order.Difference   `json:"differences"`    // the first 10,000
+	recompute   map[string]orderFold // what mends or has mended, by order
+	replay      []string             // likewise, events
 }
 
 type orderFold map[string]order.Facts // by payment
@@ -170,36 +171,6 @@ func (a *auditing) unplaced(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// repair mends what can be mended, and says how many differences that were.
-func (o *ops) repair(ctx context.Context, db *postgres.DB, r *audited) error {
-	for id, facts := range r.recompute {
-		if err := db.RecomputeOrder(ctx, r.by(), id, facts); err != nil {
-			return err
-		}
-	}
-	for chunk := range slices.Chunk(r.replay, auditEventPage) {
-		again, err := db.ReplayEvents(ctx, r.by(), chunk)
-		if err != nil {
-			return err
-		}
-		if _, err := o.requeue(ctx, again); err != nil {
-			r.warn("not all events are queued, the recoverer will: %v", err)
-		}
-	}
-	replayed := map[string]bool{}
-	for _, d := range r.Differences {
-		replayed[d.OrderID] = replayed[d.OrderID] || d.Mend == order.MendReplay
-	}
-	for _, d := range r.Differences {
-		// What else differs in an order may be for want of the events that are
-		// replayed just now; if not, the next audit tells.
-		if d.Mend != order.MendByHuman || replayed[d.OrderID] && !d.ByHand {
-			r.Mended++
-		}
-	}
-	return nil
 }
 
 // readEvent is what the worker reads of an event.

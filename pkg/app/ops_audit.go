@@ -53,15 +53,15 @@ func (o *ops) audit() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				var failed error
 				if repair && w.commit {
-					if err := o.repair(ctx, db, &r); err != nil {
-						return err
-					}
+					failed = o.repair(ctx, db, &r)
 				}
+				// What was mended is said, whatever came after it.
 				if err := o.show(c.OutOrStdout(), r, func(w io.Writer) error { return r.table(w, repair) }); err != nil {
 					return err
 				}
-				return r.verdict(strict)
+				return cmp.Or(failed, r.verdict(strict))
 			})
 		},
 	}
@@ -143,7 +143,7 @@ func (r audited) table(w io.Writer, repair bool) error {
 	if more := r.Count + r.ByHand - len(r.Differences); more > 0 {
 		fmt.Fprintf(w, "\n… and %d more\n", more)
 	}
-	if !repair || len(r.recompute)+len(r.replay) == 0 {
+	if !repair || len(r.recompute)+len(r.replay)+len(r.Left) == 0 {
 		return nil
 	}
 	fmt.Fprintf(w, "\n%s %s, %s %s.\n", r.verb("recompute", "Recomputed"), plural(len(r.recompute), "order"),

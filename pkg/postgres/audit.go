@@ -121,7 +121,8 @@ func (d *DB) AuditUnplaced(ctx context.Context, s AuditScope, after AuditCursor,
 }
 
 // RecomputeOrder joins facts, by payment, into an order and writes the states
-// that follow from them, with a transition for each change.
+// that follow from them, with a transition for each change. It answers
+// order.ErrBusy or event.ErrContended if somebody else holds any of it.
 func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, facts map[string]order.Facts) error {
 	err := d.asOperator(ctx, by, func(tx *sqlx.Tx) error {
 		s := &settlement{on: runner{d, tx}}
@@ -140,7 +141,7 @@ func (d *DB) RecomputeOrder(ctx context.Context, by Operator, orderID string, fa
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("recomputing order %s: %w", orderID, err)
+		return fmt.Errorf("recomputing order %s: %w", orderID, d.fault(ctx, err))
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (d *DB) ReplayEvents(ctx context.Context, by Operator, ids []string) ([]eve
 			RestaurantID string    `db:"restaurantId"`
 		}
 		if err := tx.SelectContext(ctx, &rows, db.Query("event_replay"), pq.StringArray(ids)); err != nil {
-			return fmt.Errorf("replaying events: %w", err)
+			return fmt.Errorf("replaying events: %w", d.fault(ctx, err))
 		}
 		for _, r := range rows {
 			replayed = append(replayed, event.Unfinished{
