@@ -157,6 +157,12 @@ func (b *backfilling) run(ctx context.Context, name string) error {
 		return err
 	}
 	for _, r := range all {
+		if name != "" && r.APIKey == "" {
+			return fmt.Errorf("%s has no API key: ops secrets set-api-key %s --commit", r.Slug, r.Slug)
+		}
+		if name != "" && !r.Active {
+			return fmt.Errorf("the configuration of %s is not active", r.Slug)
+		}
 		if r.APIKey == "" || !r.Active {
 			a.Skipped++
 			continue

@@ -84,6 +84,9 @@ func (o *ops) listEvents() *cobra.Command {
 				return err
 			}
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+				if filter.Restaurant, err = restaurantID(ctx, db, filter.Restaurant); err != nil {
+					return err
+				}
 				all, err := db.Events(ctx, filter)
 				if err != nil {
 					return err

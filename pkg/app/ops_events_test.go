@@ -128,6 +128,42 @@ func TestOpsEventsSayWhy(t *testing.T) {
 	}
 }
 
+// What is misspelt finds nothing, which must not look as if all was well.
+func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.restaurant("da-marco", "")
+	d.exec(`INSERT INTO "Order" (id, "restaurantId", status, "totalAmount", currency, "createdAt")
+		VALUES ('o', 'da-marco', 'PAYMENT_PENDING', 100, 'eur', now() - interval '3 hours')`)
+	for id, status := range map[string]string{"evt_done": "COMPLETED", "evt_begun": "PROCESSING"} {
+		d.exec(`INSERT INTO "WebhookEvent" (id, "providerEventId", "eventType", status, "restaurantId", payload, "occurredAt", "dedupeKey")
+			VALUES ('e' || $1, $1, 'x', $2, 'da-marco', '', now(), $1)`, id, status)
+	}
+	const unknown = `there is no restaurant "da-marko"`
+	for _, c := range []struct{ args, want string }{
+		{"orders stuck --restaurant da-marko", unknown},
+		{"orders reconcile --stuck --restaurant da-marko --commit", unknown},
+		{"events list --restaurant da-marko", unknown},
+		{"events replay --status FAILED --restaurant da-marko --commit", unknown},
+		{"backfill --since 6h --restaurant da-marko --commit", unknown},
+		{"backfill --since 6h --restaurant da-marco --commit", "da-marco has no API key"},
+		{"events replay evt_done evt_misspelt", "there is no such event: evt_misspelt"},
+		{"events replay evt_done evt_misspelt --commit", "there is no such event: evt_misspelt"},
+		{"events replay evt_begun --commit", "evt_begun is PROCESSING"},
+		{"events replay eevt_done --status FAILED --restaurant da-marco", "there is no such event: eevt_done"},
+	} {
+		if out, code := d.run("", strings.Fields(c.args)...); code != 1 || !strings.Contains(out, c.want) {
+			t.Errorf("ops %s: exit %d, want %q in\n%s", c.args, code, c.want, out)
+		}
+	}
+	if got := d.scalar(`SELECT status FROM "WebhookEvent" WHERE id = 'eevt_done'`); got != "PROCESSING" {
+		t.Errorf("beside a misspelt event, what is there is not replayed: %s", got)
+	}
+	d.works("", "orders", "stuck", "--restaurant", "da-marco")
+	d.exec(`UPDATE "WebhookEvent" SET status = 'COMPLETED'`)
+	d.works("", "events", "replay", "evt_done", "eevt_begun", "--commit")
+}
+
 func TestOpsEventsWrongUse(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

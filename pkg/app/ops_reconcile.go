@@ -99,9 +99,13 @@ type reconciling struct {
 
 // stuck goes through the stuck orders page by page.
 func (r *reconciling) stuck(ctx context.Context, older time.Duration, restaurant string) error {
+	id, err := restaurantID(ctx, r.db, restaurant)
+	if err != nil {
+		return err
+	}
 	var last postgres.StuckOrder
 	for ctx.Err() == nil {
-		page, err := r.db.StuckOrders(ctx, older, restaurant, last, stuckPage)
+		page, err := r.db.StuckOrders(ctx, older, id, last, stuckPage)
 		if err != nil || len(page) == 0 {
 			return err
 		}

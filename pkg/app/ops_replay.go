@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +59,10 @@ type replayed struct {
 }
 
 func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, filter postgres.EventFilter, r replayed) error {
+	var err error
+	if filter.Restaurant, err = restaurantID(ctx, db, filter.Restaurant); err != nil {
+		return err
+	}
 	found, err := db.Events(ctx, filter)
 	if err != nil {
 		return err
@@ -82,7 +87,26 @@ func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, filter p
 			r.warn("not all are queued, the recoverer will: %v", err)
 		}
 	}
-	return o.show(w, r, func(w io.Writer) error { return o.writeReplay(w, r) })
+	if err := o.show(w, r, func(w io.Writer) error { return o.writeReplay(w, r) }); err != nil {
+		return err
+	}
+	return r.fault(filter.IDs, found)
+}
+
+// fault is the error of a replay that leaves out an event which was named.
+func (r replayed) fault(named []string, found []postgres.Event) error {
+	for _, name := range named {
+		is := func(e postgres.Event) bool { return e.ID == name || e.ProviderEventID == name }
+		if slices.ContainsFunc(r.all, is) {
+			continue
+		}
+		i := slices.IndexFunc(found, is)
+		if i < 0 {
+			return fmt.Errorf("there is no such event: %s", name)
+		}
+		return fmt.Errorf("%s is %s, and has no replay", name, found[i].Status)
+	}
+	return nil
 }
 
 // requeue makes the tasks at once, if there is a Redis to be reached from here.

@@ -34,7 +34,11 @@ func (o *ops) stuckOrders() *cobra.Command {
 				return misuse("--older and --limit: want a positive time such as 30m, and a positive number")
 			}
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				found, err := db.StuckOrders(ctx, older, restaurant, postgres.StuckOrder{}, limit)
+				id, err := restaurantID(ctx, db, restaurant)
+				if err != nil {
+					return err
+				}
+				found, err := db.StuckOrders(ctx, older, id, postgres.StuckOrder{}, limit)
 				if err != nil {
 					return err
 				}
