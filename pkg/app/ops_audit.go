@@ -45,6 +45,13 @@ func (o *ops) audit() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var tasks opsTasks
+			if repair {
+				if tasks, err = o.tasks(); err != nil {
+					return err
+				}
+				defer tasks.close()
+			}
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				if scope.RestaurantID, err = restaurantID(ctx, db, restaurant); err != nil {
 					return err
@@ -55,7 +62,7 @@ func (o *ops) audit() *cobra.Command {
 				}
 				var failed error
 				if repair && w.commit {
-					failed = o.repair(ctx, db, &r)
+					failed = mend(ctx, db, tasks, &r)
 				}
 				// What was mended is said, whatever came after it.
 				if err := o.show(c.OutOrStdout(), r, func(w io.Writer) error { return r.table(w, repair) }); err != nil {

@@ -59,8 +59,8 @@ func (o *ops) backfill() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.asking(c.Context(), func(ctx context.Context, db *postgres.DB, api *stripe.API, tasks *queue.Queue) error {
-				b := &backfilling{db: db, api: api, intake: newIntake(db, tasks), progress: o.process.Stderr, answer: a}
+			return o.asking(c.Context(), func(ctx context.Context, db *postgres.DB, api *stripe.API, tasks opsTasks) error {
+				b := &backfilling{db: db, api: api, intake: newIntake(db, tasks.Queue), progress: o.process.Stderr, answer: a}
 				if err := b.run(ctx, restaurant); err != nil {
 					return err
 				}
@@ -105,20 +105,17 @@ func (o *ops) beginBackfill(c *cobra.Command, w writing, since, until string) (b
 }
 
 // asking is vault with Stripe, and with the queue if REDIS_URL is set.
-func (o *ops) asking(ctx context.Context, run func(context.Context, *postgres.DB, *stripe.API, *queue.Queue) error) error {
+func (o *ops) asking(ctx context.Context, run func(context.Context, *postgres.DB, *stripe.API, opsTasks) error) error {
 	return o.vault(ctx, func(ctx context.Context, db *postgres.DB, ring *secret.Ring) error {
-		role := RoleOps
-		role.Redis = true
-		cfg, err := ReadConfig(o.process.Env, role)
-		var tasks *queue.Queue
-		if err == nil {
-			if tasks, err = openQueue(cfg); err != nil {
-				return fmt.Errorf("REDIS_URL: %w", err)
-			}
-			defer tasks.Close()
-		} else if cfg, err = ReadConfig(o.process.Env, RoleOps); err != nil {
+		cfg, err := o.config()
+		if err != nil {
 			return err
 		}
+		tasks, err := o.tasks()
+		if err != nil {
+			return err
+		}
+		defer tasks.close()
 		api := openAPI(cfg, db, ring, nil)
 		defer api.Close()
 		return run(ctx, db, api, tasks)

@@ -164,6 +164,32 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 	d.works("", "events", "replay", "evt_done", "eevt_begun", "--commit")
 }
 
+// A REDIS_URL that is wrong is not taken for none, and is told before anything is done.
+func TestOpsAWrongRedisURLIsAnError(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.restaurant("r", "")
+	d.exec(`INSERT INTO "WebhookEvent" (id, "providerEventId", "eventType", status, "restaurantId", payload, "occurredAt", "dedupeKey")
+		VALUES ('e', 'evt', 'x', 'FAILED', 'r', '', now(), 'evt')`)
+	for _, setting := range []string{"REDIS_URL=http://nonsense", "REDIS_URL_FILE=" + t.TempDir() + "/missing"} {
+		d.env = []string{setting}
+		for _, args := range []string{
+			"events replay evt --commit", "backfill --since 1h --commit", "orders reconcile --stuck --commit", "audit --repair --commit",
+		} {
+			if out, code := d.run("", strings.Fields(args)...); code != 1 || !strings.Contains(out, "REDIS_URL") {
+				t.Errorf("%s ops %s: exit %d\n%s", setting, args, code, out)
+			}
+		}
+	}
+	if got := d.scalar(`SELECT status FROM "WebhookEvent"`); got != "FAILED" {
+		t.Errorf("the event is %s", got)
+	}
+	d.env = []string{"REDIS_URL=", "REDIS_URL_FILE="} // as compose files have what is unset
+	if out := d.works("", "events", "replay", "evt", "--commit"); !strings.Contains(out, "left to the recoverer") {
+		t.Error(out)
+	}
+}
+
 func TestOpsEventsWrongUse(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -12,7 +12,6 @@ import (
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 	"tillhook/pkg/postgres"
-	"tillhook/pkg/queue"
 	"tillhook/pkg/stripe"
 	"tillhook/pkg/worker"
 )
@@ -60,8 +59,8 @@ func (o *ops) reconcileOrders() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.asking(c.Context(), func(ctx context.Context, db *postgres.DB, api *stripe.API, tasks *queue.Queue) error {
-				r := &reconciling{db: db, api: api, intake: newIntake(db, tasks), progress: o.process.Stderr,
+			return o.asking(c.Context(), func(ctx context.Context, db *postgres.DB, api *stripe.API, tasks opsTasks) error {
+				r := &reconciling{db: db, api: api, intake: newIntake(db, tasks.Queue), progress: o.process.Stderr,
 					answer: reconciled{written: begun, Orders: []reconciledOrder{}}}
 				if stuck {
 					err = r.stuck(ctx, older, restaurant)

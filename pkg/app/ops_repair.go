@@ -12,16 +12,16 @@ import (
 	"tillhook/pkg/postgres"
 )
 
-// repair mends what can be mended, and says how many differences that were. What
+// mend mends what can be mended, and says how many differences that were. What
 // somebody holds at the moment stays for another time, and keeps nothing else from
 // being mended.
-func (o *ops) repair(ctx context.Context, db *postgres.DB, r *audited) error {
+func mend(ctx context.Context, db *postgres.DB, tasks opsTasks, r *audited) error {
 	orders, events := r.recompute, r.replay
 	r.recompute, r.replay = map[string]orderFold{}, nil
 	err := recompute(ctx, db, r, orders)
 	for chunk := range slices.Chunk(events, auditEventPage) {
 		if err == nil {
-			err = o.replayAudited(ctx, db, r, chunk)
+			err = replayAudited(ctx, db, tasks, r, chunk)
 		}
 	}
 	r.countMended()
@@ -50,12 +50,12 @@ func recompute(ctx context.Context, db *postgres.DB, r *audited, orders map[stri
 	return nil
 }
 
-func (o *ops) replayAudited(ctx context.Context, db *postgres.DB, r *audited, ids []string) error {
+func replayAudited(ctx context.Context, db *postgres.DB, tasks opsTasks, r *audited, ids []string) error {
 	again, err := db.ReplayEvents(ctx, r.by(), ids)
 	switch {
 	case held(err) && len(ids) > 1: // one of them, perhaps
 		for _, id := range ids {
-			if err := o.replayAudited(ctx, db, r, []string{id}); err != nil {
+			if err := replayAudited(ctx, db, tasks, r, []string{id}); err != nil {
 				return err
 			}
 		}
@@ -67,7 +67,7 @@ func (o *ops) replayAudited(ctx context.Context, db *postgres.DB, r *audited, id
 		return err
 	}
 	r.replay = append(r.replay, ids...)
-	if _, err := o.requeue(ctx, again); err != nil {
+	if _, err := tasks.requeue(ctx, again); err != nil {
 		r.warn("not all events are queued, the recoverer will: %v", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -39,8 +38,13 @@ func (o *ops) replayEvents() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tasks, err := o.tasks()
+			if err != nil {
+				return err
+			}
+			defer tasks.close()
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				return o.replay(ctx, c.OutOrStdout(), db, filter, replayed{written: answer})
+				return o.replay(ctx, c.OutOrStdout(), db, tasks, filter, replayed{written: answer})
 			})
 		},
 	}
@@ -58,7 +62,7 @@ type replayed struct {
 	all     []postgres.Event
 }
 
-func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, filter postgres.EventFilter, r replayed) error {
+func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, tasks opsTasks, filter postgres.EventFilter, r replayed) error {
 	var err error
 	if filter.Restaurant, err = restaurantID(ctx, db, filter.Restaurant); err != nil {
 		return err
@@ -83,7 +87,7 @@ func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, filter p
 		if err != nil {
 			return err
 		}
-		if r.Queued, err = o.requeue(ctx, again); err != nil {
+		if r.Queued, err = tasks.requeue(ctx, again); err != nil {
 			r.warn("not all are queued, the recoverer will: %v", err)
 		}
 	}
@@ -107,28 +111,6 @@ func (r replayed) fault(named []string, found []postgres.Event) error {
 		return fmt.Errorf("%s is %s, and has no replay", name, found[i].Status)
 	}
 	return nil
-}
-
-// requeue makes the tasks at once, if there is a Redis to be reached from here.
-func (o *ops) requeue(ctx context.Context, all []event.Unfinished) (queued int, err error) {
-	role := RoleOps
-	role.Redis = true
-	cfg, err := ReadConfig(o.process.Env, role)
-	if err != nil {
-		return 0, nil // no REDIS_URL: the recoverer's work
-	}
-	tasks, err := openQueue(cfg)
-	if err != nil {
-		return 0, err
-	}
-	defer tasks.Close()
-	for _, t := range tasks.Renew(ctx, all) {
-		if t.Err == nil && !t.Full {
-			queued++
-		}
-		err = cmp.Or(err, t.Err)
-	}
-	return queued, err
 }
 
 func (o *ops) writeReplay(w io.Writer, r replayed) error {
