@@ -15,6 +15,7 @@ func main() {
 	app.Relax()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C doesn't ask
 	process := app.Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := app.API(ctx, process); err != nil {
 		fmt.Fprintln(os.Stderr, "api:", err)

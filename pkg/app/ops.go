@@ -148,7 +148,16 @@ func (o *ops) database(ctx context.Context, run func(context.Context, *postgres.
 	if err != nil {
 		return err
 	}
-	return open(ctx, cfg, run)
+	return open(ctx, cfg, statementTimeout, run)
+}
+
+// history is database for what goes over all there is.
+func (o *ops) history(ctx context.Context, run func(context.Context, *postgres.DB) error) error {
+	cfg, err := ReadConfig(o.process.Env, RoleOps)
+	if err != nil {
+		return err
+	}
+	return open(ctx, cfg, longStatement, run)
 }
 
 // vault is database with the keys for the secrets in it. There may be none.
@@ -161,7 +170,7 @@ func (o *ops) vault(ctx context.Context, run func(context.Context, *postgres.DB,
 	if err != nil {
 		return fmt.Errorf("PAYMENT_CONFIG_ENC_KEY: %w", err)
 	}
-	return open(ctx, cfg, func(ctx context.Context, db *postgres.DB) error { return run(ctx, db, ring) })
+	return open(ctx, cfg, statementTimeout, func(ctx context.Context, db *postgres.DB) error { return run(ctx, db, ring) })
 }
 
 // sealingVault is vault for what must seal.
@@ -176,21 +185,37 @@ func (o *ops) sealingVault(ctx context.Context, run func(context.Context, *postg
 }
 
 const (
-	// statementTimeout has room for a migration, which may take longer than any
-	// statement of a service.
-	statementTimeout = 24 * time.Hour
+	// statementTimeout is longer than any statement of a service may take: an
+	// operator may ask for what nobody else asks for.
+	statementTimeout = 5 * time.Minute
+	// longStatement has room for what goes over all there is, as a migration does.
+	longStatement = 24 * time.Hour
+	// cutAfter is how long after Ctrl-C a server that is there has time to cancel
+	// what is under way.
+	cutAfter = 5 * time.Second
 	// connectTimeout is an operator's, who comes when the database is busy.
 	connectTimeout = 15 * time.Second
 )
 
-func open(ctx context.Context, cfg Config, run func(context.Context, *postgres.DB) error) error {
+func open(ctx context.Context, cfg Config, timeout time.Duration, run func(context.Context, *postgres.DB) error) error {
 	db, err := postgres.Open(cfg.DatabaseURL.Reveal(), postgres.Options{
-		Name: "tillhook ops", ConnectTimeout: connectTimeout, StatementTimeout: statementTimeout,
+		Name: "tillhook ops", ConnectTimeout: connectTimeout, StatementTimeout: timeout,
 	})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
+	ended := make(chan struct{})
+	defer close(ended)
+	// lib/pq goes on reading after a cancel, which a server that is gone without a
+	// word doesn't answer either.
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-ended:
+		case <-time.After(cutAfter):
+			db.Cut()
+		}
+	})()
 	err = run(ctx, db)
 	if postgres.SchemaMissing(err) {
 		err = fmt.Errorf("%w\nThe database's schema is missing, or older than this program: ops migrate up", err)

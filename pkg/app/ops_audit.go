@@ -52,7 +52,7 @@ func (o *ops) audit() *cobra.Command {
 				}
 				defer tasks.close()
 			}
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+			return o.history(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				if scope.RestaurantID, err = restaurantID(ctx, db, restaurant); err != nil {
 					return err
 				}

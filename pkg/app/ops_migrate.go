@@ -17,7 +17,7 @@ func (o *ops) migrate() *cobra.Command {
 		Long: "Applies every pending migration, under a lock, so that several may start at once.\n" +
 			"It only adds, and does nothing when the schema is up to date.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+			return o.history(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				done, err := db.MigrateUp(ctx)
 				if err != nil {
 					return err
@@ -29,7 +29,7 @@ func (o *ops) migrate() *cobra.Command {
 	down := &cobra.Command{
 		Use: "down", Short: "Take back the newest migration, with its data (needs --commit)", Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+			return o.history(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				return o.migrateDown(ctx, c.OutOrStdout(), db, commit)
 			})
 		},
@@ -38,7 +38,7 @@ func (o *ops) migrate() *cobra.Command {
 	status := &cobra.Command{
 		Use: "status", Short: "List the migrations and when each was applied", Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
+			return o.history(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				all, err := db.MigrationStatus(ctx)
 				if err != nil {
 					return err

@@ -83,7 +83,7 @@ func (o *ops) retention(ctx context.Context, run func(context.Context, *postgres
 	if err != nil {
 		return err
 	}
-	return open(ctx, cfg, func(ctx context.Context, db *postgres.DB) error { return run(ctx, db, cfg.EventRetention) })
+	return open(ctx, cfg, longStatement, func(ctx context.Context, db *postgres.DB) error { return run(ctx, db, cfg.EventRetention) })
 }
 
 func (o *ops) readPartitions(ctx context.Context, db *postgres.DB, retention time.Duration) ([]shownPartition, time.Time, error) {

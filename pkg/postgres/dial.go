@@ -3,7 +3,9 @@ package postgres
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,7 +14,10 @@ import (
 // server to cancel when a context ends, but goes on reading: a server that is
 // gone without a word would hold the writer until TCP gives up, a quarter of
 // an hour later.
-type dialer struct{ readWithin time.Duration }
+type dialer struct {
+	readWithin time.Duration
+	lines      *lines // nil for who cuts its connection itself
+}
 
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
@@ -29,8 +34,57 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
+	if d.lines != nil {
+		if c, err = d.lines.add(c); err != nil {
+			return nil, err
+		}
+	}
 	bounded := &boundedConn{Conn: c, readWithin: d.readWithin}
 	return &readAhead{bounded, bufio.NewReaderSize(bounded, readSize)}, nil
+}
+
+// lines are a pool's connections, so that they can be closed while lib/pq reads
+// from them. The pool itself can't: it waits for those in use.
+type lines struct {
+	mu   sync.Mutex
+	open map[*line]struct{}
+	cut  bool
+}
+
+type line struct {
+	net.Conn
+	of *lines
+}
+
+func (l *lines) add(c net.Conn) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut {
+		return nil, errors.Join(errCut, c.Close())
+	}
+	one := &line{c, l}
+	l.open[one] = struct{}{}
+	return one, nil
+}
+
+func (l *line) Close() error {
+	l.of.mu.Lock()
+	delete(l.of.open, l)
+	l.of.mu.Unlock()
+	return l.Conn.Close()
+}
+
+var errCut = errors.New("the connections have been cut")
+
+// Cut closes every connection at once, those included on which an answer is waited
+// for, and lets nobody make another one.
+func (d *DB) Cut() {
+	d.lines.mu.Lock()
+	defer d.lines.mu.Unlock()
+	d.lines.cut = true
+	for one := range d.lines.open {
+		_ = one.Conn.Close() // whoever reads from it is told
+	}
 }
 
 // lastDialer remembers its last connection, so that it can be closed from

@@ -36,6 +36,7 @@ type DB struct {
 	pingIdle time.Duration
 	maxConns int
 	circuit  *circuit
+	lines    *lines
 	prepared *prepared // nil unless the pool is for batches
 	ears     sync.Map  // *lastDialer of every connection that listens
 }
@@ -62,13 +63,14 @@ func Open(databaseURL string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
-	connector.Dialer(dialer{readWithin: cmp.Or(o.StatementTimeout, defaultStatementTimeout) + answerSlack})
+	made := &lines{open: map[*line]struct{}{}}
+	connector.Dialer(dialer{readWithin: cmp.Or(o.StatementTimeout, defaultStatementTimeout) + answerSlack, lines: made})
 	c := newCircuit(beginner{connector})
 	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{DB: db, dsn: dsn, pingIdle: cmp.Or(o.PingInterval, 15*time.Second), maxConns: maxConns, circuit: c}
+	d := &DB{DB: db, dsn: dsn, pingIdle: cmp.Or(o.PingInterval, 15*time.Second), maxConns: maxConns, circuit: c, lines: made}
 	if o.Batches && !behindPgBouncer(databaseURL) {
 		d.prepared = &prepared{statements: map[string]*sqlx.Stmt{}}
 	}
