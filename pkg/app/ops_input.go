@@ -34,7 +34,7 @@ func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string, che
 	var err error
 	if fromStdin {
 		// Enough to notice that it is too long, blanks around it included.
-		text, err = io.ReadAll(io.LimitReader(o.process.Stdin, 4*maxSecret))
+		text, err = await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(o.process.Stdin, 4*maxSecret)) })
 	} else {
 		text, err = o.askHidden(ctx, terminal, prompt)
 	}
@@ -86,8 +86,8 @@ func (o *ops) confirm(ctx context.Context, question string) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// await is read, or the end of ctx: a read from a terminal can't be cancelled,
-// and Ctrl-C has to work at a prompt. The program ends then, and the read with it.
+// await is read, or the end of ctx: a read from a terminal or a pipe can't be
+// cancelled, and Ctrl-C has to work while somebody or something is waited for. The program ends then, and the read with it.
 func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		text []byte

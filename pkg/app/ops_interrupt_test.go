@@ -17,6 +17,43 @@ import (
 	"tillhook/pkg/app"
 )
 
+// waits tells when somebody reads of it, and has nothing to read.
+type waits struct {
+	io.Reader
+	begun chan struct{}
+}
+
+func (w waits) Read(b []byte) (int, error) {
+	close(w.begun)
+	return w.Reader.Read(b)
+}
+
+// Ctrl-C ends a command whose pipe says nothing and stays open.
+func TestOpsCtrlCEndsTheReadingOfASecret(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.restaurant("r", "")
+	r, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	pipe, done := waits{r, make(chan struct{})}, make(chan error, 1)
+	go func() {
+		done <- app.Ops(ctx, app.Process{Args: []string{"secrets", "set", "r", "--stdin", "--commit"},
+			Env:   []string{"DATABASE_URL=" + d.url, "PAYMENT_CONFIG_ENC_KEY=" + d.keys, "USER=anna"},
+			Stdin: pipe, Stdout: io.Discard, Stderr: io.Discard})
+	}()
+	<-pipe.begun
+	cancel()
+	select {
+	case err := <-done:
+		if app.ExitCode(err) != 1 || err.Error() != "reading the secret: interrupted; nothing was changed" {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("30 s after Ctrl-C it still waits for the pipe")
+	}
+}
+
 // freezer forwards to a server until it is frozen. Then it says nothing any more, and
 // keeps all connections, as a server does whose network is gone.
 type freezer struct {
