@@ -50,7 +50,7 @@ func TestEveryRoleLeavesADemotedPrimary(t *testing.T) {
 			return err
 		},
 		"uses": func(d *postgres.DB) error {
-			return d.PutSecretUses(ctx, []event.SecretUse{{RestaurantID: "r", Fingerprint: "f", At: time.Now()}})
+			return d.PutSecretUses(ctx, []event.SecretUse{{RestaurantID: "r", Fingerprint: "f", Ago: time.Second}})
 		},
 		"operator": func(d *postgres.DB) error {
 			id := "by operator " + time.Now().String()
