@@ -5,6 +5,6 @@ SELECT u.id, u."orderId", o.status AS "orderStatus", u."restaurantId", r.slug, u
 FROM "UndecidedPayment" u
 JOIN "Order" o ON o.id = u."orderId"
 JOIN "Restaurant" r ON r.id = u."restaurantId"
-WHERE $1 = '' OR r.id = $1 OR r.slug = $1
+WHERE $1 = '' OR r.id = $1
 ORDER BY u."transitionId"
 LIMIT $2

@@ -142,6 +142,7 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 	const unknown = `there is no restaurant "da-marko"`
 	for _, c := range []struct{ args, want string }{
 		{"orders stuck --restaurant da-marko", unknown},
+		{"orders review --restaurant da-marko", unknown},
 		{"orders reconcile --stuck --restaurant da-marko --commit", unknown},
 		{"events list --restaurant da-marko", unknown},
 		{"events replay --status FAILED --restaurant da-marko --commit", unknown},

@@ -26,7 +26,11 @@ func (o *ops) undecidedPayments() *cobra.Command {
 				return misuse("--limit: want a positive number")
 			}
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
-				all, err := db.UndecidedPayments(ctx, restaurant, limit)
+				id, err := restaurantID(ctx, db, restaurant)
+				if err != nil {
+					return err
+				}
+				all, err := db.UndecidedPayments(ctx, id, limit)
 				if err != nil {
 					return err
 				}

@@ -29,14 +29,14 @@ type Undecided struct {
 }
 
 // UndecidedPayments lists up to limit of them, the one that waits for the longest
-// first. restaurant is a slug or an id, "" for all.
-func (d *DB) UndecidedPayments(ctx context.Context, restaurant string, limit int) ([]Undecided, error) {
+// first, of one restaurant, or all if its id is "".
+func (d *DB) UndecidedPayments(ctx context.Context, restaurantID string, limit int) ([]Undecided, error) {
 	var rows []struct {
 		Undecided
 		Reason string `db:"reason"`
 		Facts  []byte `db:"facts"`
 	}
-	if err := d.SelectContext(ctx, &rows, db.Query("payment_undecided"), restaurant, limit); err != nil {
+	if err := d.SelectContext(ctx, &rows, db.Query("payment_undecided"), restaurantID, limit); err != nil {
 		return nil, fmt.Errorf("reading the payments on which a human must decide: %w", err)
 	}
 	all := make([]Undecided, len(rows))

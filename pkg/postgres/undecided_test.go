@@ -42,8 +42,8 @@ func TestUndecidedPayments(t *testing.T) {
 		elsewhere = "slug-s p4: what came is not what the order asked for: nothing to pay"
 	)
 	undecided("all", "", 10, wrong, twice, elsewhere)
-	undecided("one restaurant by slug", "slug-s", 10, elsewhere)
-	undecided("the oldest one by id", "r", 1, wrong)
+	undecided("of one restaurant", "s", 10, elsewhere)
+	undecided("the oldest one", "r", 1, wrong)
 	exec(t, d, `UPDATE "Payment" SET status = 'PARTIALLY_REFUNDED' WHERE id = 'p2'`)
 	undecided("a part refunded", "", 10, wrong, twice, elsewhere)
 	exec(t, d, `UPDATE "Payment" SET status = 'REFUNDED' WHERE id = 'p2'`)
