@@ -164,6 +164,7 @@ type Transition struct {
 type OrderSearch struct {
 	Status, Restaurant string
 	StuckFor           time.Duration // not 0: only what waits for its payment for longer
+	Undecided          bool          // only those with a payment on which a human must decide
 	Before             Cursor
 	Limit              int
 }

@@ -30,7 +30,7 @@ var orderStatuses = []string{string(order.PaymentPending), string(order.PaymentF
 
 type ordersView struct {
 	ID, Status, Restaurant, Fault string
-	Stuck                         bool
+	Stuck, Review                 bool
 	Statuses                      []string
 	Page                          OrderPage
 	NextURL                       string
@@ -38,11 +38,11 @@ type ordersView struct {
 
 func (s *Server) orderList(c echo.Context) error {
 	get := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
-	view := ordersView{ID: get("id"), Status: get("status"), Restaurant: get("restaurant"), Stuck: get("stuck") != "", Statuses: orderStatuses}
+	view := ordersView{ID: get("id"), Status: get("status"), Restaurant: get("restaurant"), Stuck: get("stuck") != "", Review: get("review") != "", Statuses: orderStatuses}
 	if view.ID != "" {
 		return c.Redirect(http.StatusSeeOther, root+"/orders/"+url.PathEscape(view.ID))
 	}
-	search := OrderSearch{Status: view.Status, Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize}
+	search := OrderSearch{Status: view.Status, Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize, Undecided: view.Review}
 	if view.Stuck {
 		search.StuckFor = stuckAfter
 	}

@@ -23,6 +23,9 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 		return admin.OrderPage{}, err
 	}
 	var page admin.OrderPage
+	if s.Undecided {
+		return d.undecided(ctx, id)
+	}
 	if s.StuckFor > 0 {
 		after := postgres.StuckOrder{ID: s.Before.ID, CreatedAt: s.Before.At}
 		found, err := d.db.StuckOrders(ctx, s.StuckFor, id, after, s.Limit+1)
@@ -51,6 +54,21 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 		page.Next = admin.Cursor{At: found.LookedTo, ID: found.LookedID}
 	}
 	return page, nil
+}
+
+// maxUndecided is how many payments a page has on which a human must decide: more
+// than anybody does at a time.
+const maxUndecided = 200
+
+// undecided lists the orders of such payments, the one that waits for the longest
+// first; an order comes once for each of its payments.
+func (d *adminDesk) undecided(ctx context.Context, restaurantID string) (page admin.OrderPage, err error) {
+	all, err := d.db.UndecidedPayments(ctx, restaurantID, maxUndecided)
+	for _, u := range all {
+		page.Orders = append(page.Orders, admin.Order{ID: u.OrderID, RestaurantID: u.RestaurantID, Slug: u.Slug, Status: u.OrderStatus,
+			Amount: u.Amount, Currency: u.Currency, CreatedAt: u.Since, Why: u.Why})
+	}
+	return page, err
 }
 
 // Order reads one order's story.

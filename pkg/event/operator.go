@@ -61,5 +61,6 @@ type Minute struct {
 type Backlog struct {
 	Events        int       `db:"backlog"`
 	OldestSeconds float64   `db:"oldestSeconds"`
-	ReadAt        time.Time `db:"readAt"` // by the database's clock
+	Undecided     int       `db:"undecided"` // payments on which a human must decide
+	ReadAt        time.Time `db:"readAt"`    // by the database's clock
 }
