@@ -154,7 +154,9 @@ func (p *storing) commit(ctx context.Context, db *postgres.DB) error {
 	}
 	if a.Kept != nil && kept.ExpiresAt != nil {
 		a.Kept.until, a.Kept.AcceptedUntil, a.readAt = *kept.ExpiresAt, utc(kept.ExpiresAt), kept.ReadAt
-		p.tellKept(kept)
+		if a.Replaced != nil {
+			p.tellKept(kept)
+		}
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 
 // ErrURL says that a REDIS_URL is not one. The URL may hold a password, so
 // that the text doesn't repeat it.
-var ErrURL = errors.New("want redis://host:port/db, rediss://… (with ?skip_verify=true for a certificate that nobody vouches for), redis://host,host,host (Cluster) or redis-sentinel://host,host/master")
+var ErrURL = errors.New("want redis://host:port/db, rediss://…, redis://host,host,host (Cluster) or redis-sentinel://host,host/master")
 
 // go-redis writes what it also returns as an error to standard error, past any
 // logger. It is said once, where it is handled.
