@@ -42,8 +42,12 @@ func TestFromPayToThePageThatSeesPaid(t *testing.T) {
 	if got := s.deliver(pay, s.factory.CheckoutCompleted(pay)); got.status != 200 {
 		t.Fatalf("%+v", got)
 	}
-	if got := statusIn(<-told); got != "PAID" {
-		t.Errorf("after the money %s", got)
+	after := statusIn(<-told)
+	if after == "PAYMENT_PENDING" { // that there is a payment now may be told late
+		after = statusIn(<-told)
+	}
+	if after != "PAID" {
+		t.Errorf("after the money %s", after)
 	}
 	t.Logf("PAID on the page %s after Stripe's POST began", time.Since(began).Round(time.Millisecond))
 	if _, more := <-told; more {
