@@ -134,7 +134,7 @@ func (s *Server) session(ctx context.Context, c order.Checkout) (order.Session, 
 	}
 	if err = s.starts.KeepSession(ctx, c.PaymentID, c.Attempt, session.ID); errors.Is(err, order.ErrSuperseded) {
 		// Nobody is sent to it, so that it would also end by itself.
-		if _, err := s.stripe.ExpireSession(ctx, c.RestaurantID, session.ID); err != nil {
+		if err := s.end(ctx, c, session); err != nil {
 			s.log.Warn("a superseded session is not ended, it will run out", "order", c.Request.OrderID, "session", session.ID, "error", err)
 		}
 	}

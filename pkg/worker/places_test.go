@@ -148,7 +148,7 @@ func TestThoseTurnedAwayStandInLine(t *testing.T) {
 		if longest != 10*time.Minute {
 			t.Errorf("the longest wait is %s", longest)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // in the bubble's time
 		if wait := turnedAway("a", 0); wait != 100*time.Millisecond {
 			t.Errorf("when the line is gone one waits %s", wait)
 		}
