@@ -112,7 +112,7 @@ func TestQuick(t *testing.T) {
 		"/api/health/webhooks, query, 1000 stored before", "state for /metrics, query, 1000 stored before",
 		"stuck orders, query, 1000 stored before", "panel, newest events, query, 1000 stored before",
 		"panel, failed events, query, 1000 stored before",
-		"usual, paced, 1000/s", "tillhook, paced, 1000/s",
+		"verify-only, paced, 1000/s", "usual, paced, 1000/s", "tillhook, paced, 1000/s",
 		"asynq no-op, drain, 384 at a time", "usual, drain, 32 at a time", "tillhook, drain, 384 at a time",
 		"usual, whole life, 64 connections", "tillhook, whole life, 64 connections", "Postgres, empty commit",
 		"usual, open loop, 1000/s", "tillhook, open loop, 1000/s",

@@ -65,22 +65,40 @@ func (l load) send(ctx context.Context) (outcome, error) {
 	start := time.Now()
 	for i := range l.deliveries {
 		if l.rate > 0 {
-			due = append(due, start.Add(time.Duration(float64(i)/l.rate*1e9)).UnixNano())
+			due = append(due, l.due(start, i).UnixNano())
 		}
 	}
-	var next atomic.Int64
+	var taken atomic.Int64
+	take := func() int { return int(taken.Add(1) - 1) }
 	var sending sync.WaitGroup
+	if l.rate > 0 {
+		turns := make(chan int)
+		sending.Go(func() { l.pace(ctx, start, turns) })
+		take = func() int {
+			i, ok := <-turns
+			if !ok {
+				return len(l.deliveries)
+			}
+			taken.Add(1)
+			return i
+		}
+	}
 	for i := range lanes {
-		sending.Go(func() { l.drive(ctx, &lanes[i], &next, start) })
+		sending.Go(func() { l.drive(ctx, &lanes[i], take, start) })
 	}
 	sending.Wait()
-	o := outcome{due: due, sent: min(int(next.Load()), len(l.deliveries))}
+	o := outcome{due: due, sent: min(int(taken.Load()), len(l.deliveries))}
 	for i := range lanes {
 		o.add(&lanes[i], start)
 	}
 	slices.Sort(o.latencies)
 	slices.Sort(o.late)
 	return o, ctx.Err()
+}
+
+// due is when an open loop's delivery i has to be sent.
+func (l load) due(start time.Time, i int) time.Time {
+	return start.Add(time.Duration(float64(i) / l.rate * 1e9))
 }
 
 func (o *outcome) add(l *lane, start time.Time) {
@@ -94,14 +112,29 @@ func (o *outcome) add(l *lane, start time.Time) {
 	o.took = max(o.took, l.last.Sub(start))
 }
 
-func (l load) drive(ctx context.Context, lane *lane, next *atomic.Int64, start time.Time) {
+// pace tells of each delivery when it is due, to whichever connection is free.
+func (l load) pace(ctx context.Context, start time.Time, turns chan<- int) {
+	defer close(turns)
+	sleepUntil := newClock()
+	for i := range l.deliveries {
+		sleepUntil(l.due(start, i))
+		select {
+		case turns <- i:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drive posts what it takes, until nothing is left.
+func (l load) drive(ctx context.Context, lane *lane, take func() int, start time.Time) {
 	end := start.Add(l.lasting)
 	lane.last = start
 	for ctx.Err() == nil {
 		if l.rate == 0 && time.Now().After(end) {
 			return
 		}
-		i := int(next.Add(1) - 1)
+		i := take()
 		if l.again {
 			i %= len(l.deliveries)
 		}
@@ -110,10 +143,8 @@ func (l load) drive(ctx context.Context, lane *lane, next *atomic.Int64, start t
 		}
 		begun := time.Now()
 		if l.rate > 0 {
-			due := start.Add(time.Duration(float64(i) / l.rate * 1e9))
-			// Not a wait for something to happen: this is the clock.
-			time.Sleep(due.Sub(begun))
-			lane.late = append(lane.late, time.Since(due))
+			due := l.due(start, i)
+			lane.late = append(lane.late, begun.Sub(due))
 			begun = due
 		}
 		status, err := lane.conn.post(ctx, &l.deliveries[i])

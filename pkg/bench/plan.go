@@ -126,7 +126,7 @@ func (b *bench) steps(s stage) (steps []step) {
 		}
 	}
 	for _, rate := range b.o.Rates {
-		for _, c := range []*contender{s.usual, s.product} {
+		for _, c := range []*contender{s.verify, s.usual, s.product} {
 			alone(Paced, c, Kind{Rate: rate, Connections: openConnections})
 		}
 	}

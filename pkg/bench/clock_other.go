@@ -1,0 +1,10 @@
+//go:build !linux
+
+package bench
+
+import "time"
+
+// newClock returns a function that sleeps until a moment.
+func newClock() (sleepUntil func(time.Time)) {
+	return func(due time.Time) { time.Sleep(time.Until(due)) }
+}
