@@ -122,7 +122,7 @@ func (a *auditing) page(ctx context.Context, ids []string) error {
 func (a *auditing) addMoney(r order.Recorded) {
 	for _, p := range r.Payments {
 		if p.Status.Settled() {
-			a.answer.Received[p.Expected.Currency] += p.Expected.Amount
+			a.answer.Received[p.Expected.Currency] += p.Received()
 		}
 		if n := r.AmountRefunded[p.ID]; n > 0 {
 			a.answer.Refunded[p.Expected.Currency] += n

@@ -98,6 +98,24 @@ func (f Facts) Objects() []string {
 // attempt does not end it: the customer may try another card.
 func (f Facts) ended() bool { return f.AsyncFailed || f.Expired || f.Canceled || f.Abandoned }
 
+// paid reports whether the payment is settled: the money that was asked for has
+// come, or a refund or a dispute proves that some has. Other money alone settles
+// nothing, until all of it has gone back: nobody has to decide on it any more.
+func (f Facts) paid(asked Money) bool {
+	return f.Implied || slices.Contains(f.Evidence, asked) || f.Free && asked.Amount == 0 || len(f.Evidence) > 0 && f.allBack(asked)
+}
+
+// came is how much there is to go back, in minor units: what was asked for, or if
+// only other money is known of, as much as that was. Several events tell of the
+// same money; should they differ, the least counts, so that what has gone back
+// altogether stays so whatever else is heard of.
+func (f Facts) came(asked Money) int64 {
+	if len(f.Evidence) == 0 || slices.Contains(f.Evidence, asked) {
+		return asked.Amount
+	}
+	return slices.MinFunc(f.Evidence, func(a, b Money) int { return cmp.Compare(a.Amount, b.Amount) }).Amount
+}
+
 // furthest merges two maps, of each key the larger value; it never writes into
 // either.
 func furthest[V any](a, b map[string]V, compare func(V, V) int) map[string]V {

@@ -117,6 +117,24 @@ var stories = []struct {
 		},
 		"PAYMENT_PENDING / REVIEW",
 	},
+	{
+		"less than was asked for, and all of it goes back, as the charge tells it", []string{"cs_1"},
+		[]order.Contribution{
+			{Facts: order.Facts{Session: "cs_1", Intent: "pi_1", Evidence: []order.Money{other}}},
+			{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{other}, Gross: map[string]int64{"ch_1": 1000}}},
+			{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Evidence: []order.Money{other}, Gross: map[string]int64{"ch_1": other.Amount}}},
+		},
+		"REFUNDED / REFUNDED",
+	},
+	{
+		"less than was asked for, and all of it goes back, as each refund tells it", []string{"cs_1"},
+		[]order.Contribution{
+			{Facts: order.Facts{Session: "cs_1", Intent: "pi_1", Evidence: []order.Money{other}}},
+			{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Implied: true, Refunds: map[string]order.Refund{"re_1": {Status: "succeeded", Amount: 1000}}}},
+			{Facts: order.Facts{Intent: "pi_1", Charges: []string{"ch_1"}, Implied: true, Refunds: map[string]order.Refund{"re_2": {Status: "pending", Amount: other.Amount - 1000}}}},
+		},
+		"REFUNDED / REFUNDED",
+	},
 }
 
 func TestAnyOrderOfArrivalEndsInOneState(t *testing.T) {

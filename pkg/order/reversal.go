@@ -34,11 +34,11 @@ func compareDisputes(a, b string) int {
 	return cmp.Or(cmp.Compare(disputeRank[a], disputeRank[b]), cmp.Compare(a, b))
 }
 
-// net is how much of the payment has gone back to the customer, in minor
+// back is how much of the payment has gone back to the customer, in minor
 // units. Stripe tells it twice: per refund, and per charge as a running total
 // that never says which refund it counts. They are never added up; what failed
 // is taken off the total, which may have been seen before the failure.
-func net(f Facts, expected Money) int64 {
+func (f Facts) back() int64 {
 	var sent, returned, gross int64
 	for _, r := range f.Refunds {
 		switch r.Status {
@@ -51,12 +51,22 @@ func net(f Facts, expected Money) int64 {
 	for _, amount := range f.Gross {
 		gross += amount
 	}
-	return min(max(0, sent, gross-returned), expected.Amount)
+	return max(0, sent, gross-returned)
 }
 
-// Refunded is how much of the payment has gone back, in minor units: what
-// "Payment"."amountRefunded" holds.
-func (p *Payment) Refunded() int64 { return net(p.Facts, p.Expected) }
+// allBack reports whether all that came has gone back. Of nothing nothing can.
+func (f Facts) allBack(asked Money) bool {
+	came := f.came(asked)
+	return came > 0 && f.back() >= came
+}
+
+// Refunded is how much of the payment has gone back, in minor units, and never
+// more than was asked for: what "Payment"."amountRefunded" holds.
+func (p *Payment) Refunded() int64 { return min(p.Facts.back(), p.Expected.Amount) }
+
+// Received is how much of what a settled payment asked for has come, in minor
+// units.
+func (p *Payment) Received() int64 { return min(p.Facts.came(p.Expected), p.Expected.Amount) }
 
 // disputed reports whether a dispute is lost, and whether one is open. An
 // inquiry takes no money, and neither does a dispute that ended in a refund,

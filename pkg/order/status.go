@@ -59,7 +59,7 @@ func (s Status) drivenByPayments() bool {
 // paymentStatus is a function of the facts and of what was asked for, never of
 // the payment's earlier status.
 func paymentStatus(f Facts, expected Money) PaymentStatus {
-	if f.Implied || slices.Contains(f.Evidence, expected) || f.Free && expected.Amount == 0 {
+	if f.paid(expected) {
 		return paidStatus(f, expected)
 	}
 	switch {
@@ -82,15 +82,14 @@ func paymentStatus(f Facts, expected Money) PaymentStatus {
 // paidStatus says what has become of money that came.
 func paidStatus(f Facts, expected Money) PaymentStatus {
 	lost, open := disputed(f.Disputes)
-	back := net(f, expected)
 	switch {
 	case lost:
 		return PaymentDisputeLost
 	case open:
 		return PaymentDisputed
-	case back > 0 && back >= expected.Amount:
+	case f.allBack(expected):
 		return PaymentRefunded
-	case back > 0:
+	case f.back() > 0 && expected.Amount > 0:
 		return PaymentPartiallyRefunded
 	}
 	return PaymentCompleted
