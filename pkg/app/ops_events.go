@@ -77,6 +77,9 @@ func (o *ops) listEvents() *cobra.Command {
 	var f eventFlags
 	c := &cobra.Command{
 		Use: "list [EVENT ...]", Short: "List stored events, newest first, all or those of these ids",
+		Long: "Lists stored events, newest first: all, or those of these ids, ours or Stripe's. That\n" +
+			"the flags find nothing is an answer; an event or an order that is named and not\n" +
+			"stored is an error.",
 		Example: "  ops events list --status FAILED --since 24h\n  ops events list --order order-1 -o json",
 		RunE: func(c *cobra.Command, ids []string) error {
 			filter, err := f.filter(o.now(), ids)
@@ -91,12 +94,46 @@ func (o *ops) listEvents() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return o.show(c.OutOrStdout(), all, func(w io.Writer) error { return o.writeEvents(w, all) })
+				missing, err := unknown(ctx, db, filter, all)
+				if err != nil {
+					return err
+				}
+				// What is there is shown, whatever else was named.
+				if err := o.show(c.OutOrStdout(), all, func(w io.Writer) error { return o.writeEvents(w, all) }); err != nil {
+					return err
+				}
+				return missing
 			})
 		},
 	}
 	f.add(c, 50)
 	return c
+}
+
+// unknown is the error of a search for what is not stored at all, as a misspelt id
+// isn't; found is what the search has found. What is stored, and left out by a
+// flag or the limit, is none.
+func unknown(ctx context.Context, db *postgres.DB, f postgres.EventFilter, found []postgres.Event) (missing, err error) {
+	for _, id := range f.IDs {
+		if slices.ContainsFunc(found, func(e postgres.Event) bool { return e.ID == id || e.ProviderEventID == id }) {
+			continue
+		}
+		stored, err := db.Events(ctx, postgres.EventFilter{IDs: []string{id}, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(stored) == 0 {
+			return fmt.Errorf("there is no such event: %s", id), nil
+		}
+	}
+	if f.Order == "" || len(found) > 0 { // an order may be gone, and its events there
+		return nil, nil
+	}
+	views, err := db.Views(ctx, []string{f.Order})
+	if err != nil || len(views) > 0 {
+		return nil, err
+	}
+	return fmt.Errorf("%w: %s", postgres.ErrNoOrder, f.Order), nil
 }
 
 func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {

@@ -145,6 +145,14 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 		{"orders review --restaurant da-marko", unknown},
 		{"orders reconcile --stuck --restaurant da-marko --commit", unknown},
 		{"events list --restaurant da-marko", unknown},
+		{"events list evt_misspelt", "there is no such event: evt_misspelt"},
+		{"events list evt_misspelt -o json", "there is no such event: evt_misspelt"},
+		{"events list evt_done evt_misspelt --status COMPLETED", "there is no such event: evt_misspelt"},
+		{"events list --order order-1", "there is no such order: order-1"},
+		{"events replay --order order-1 --commit", "there is no such order: order-1"},
+		{"secrets check da-marko", unknown},
+		{"apikeys list da-marko", unknown},
+		{"audit --restaurant da-marko", unknown},
 		{"events replay --status FAILED --restaurant da-marko --commit", unknown},
 		{"backfill --since 6h --restaurant da-marko --commit", unknown},
 		{"backfill --since 6h --restaurant da-marco --commit", "da-marco has no API key"},
@@ -159,6 +167,13 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 	}
 	if got := d.scalar(`SELECT status FROM "WebhookEvent" WHERE id = 'eevt_done'`); got != "PROCESSING" {
 		t.Errorf("beside a misspelt event, what is there is not replayed: %s", got)
+	}
+	// What is there beside it is shown all the same, and what the flags leave out is no error.
+	if out, _ := d.run("", "events", "list", "evt_done", "evt_misspelt"); !strings.Contains(out, "PROCESSING  webhook  evt_done") {
+		t.Errorf("beside a misspelt event, what is there is not listed:\n%s", out)
+	}
+	for _, args := range []string{"evt_done --status FAILED", "evt_done evt_begun --limit 1", "--order o", "--status FAILED"} {
+		d.works("", append([]string{"events", "list"}, strings.Fields(args)...)...)
 	}
 	d.works("", "orders", "stuck", "--restaurant", "da-marco")
 	d.exec(`UPDATE "WebhookEvent" SET status = 'COMPLETED'`)

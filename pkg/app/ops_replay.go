@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -70,6 +71,12 @@ func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, tasks op
 	found, err := db.Events(ctx, filter)
 	if err != nil {
 		return err
+	}
+	if len(filter.IDs) == 0 { // those that are named are told one by one, after the others are done
+		missing, err := unknown(ctx, db, filter, found)
+		if err = cmp.Or(err, missing); err != nil {
+			return err
+		}
 	}
 	r.Events = []string{}
 	for _, e := range found {
