@@ -76,7 +76,8 @@ func backlog(s event.State) string {
 func backlogFaults(s event.State) (faults []fault) {
 	if age := s.BacklogAge(); age > oldBacklog {
 		faults = append(faults, fault{"an event waits for " + span(age) + " to be worked off",
-			"look whether workers run and are ready (/readyz at METRICS_ADDR), and whether a queue is paused"})
+			"look whether workers run and are ready (/readyz at METRICS_ADDR), and whether a queue is paused; " +
+				"one of type v1.… may wait for Stripe, which the worker's log says"})
 	}
 	if s.Failed > 0 {
 		faults = append(faults, fault{plural(s.Failed, "event") + " FAILED within the hour",

@@ -149,7 +149,8 @@ FAULTS:
       a worker
   backlog: an event waits for 3 h to be worked off
     > look whether workers run and are ready (/readyz at METRICS_ADDR), and
-      whether a queue is paused
+      whether a queue is paused; one of type v1.… may wait for Stripe, which the
+      worker's log says
   backlog: 1 event FAILED within the hour
     > ops events list --status FAILED --since 120h says why; when the cause is
       mended: ops events replay --status FAILED --since 120h --commit; other

@@ -147,6 +147,13 @@ func (a *API) Fail(n, status int, retryAfter string) {
 	}
 }
 
+// Calm takes back what Fail has left.
+func (a *API) Calm() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answers = nil
+}
+
 // Hold makes every request wait, before it is answered, until the channel can
 // be received from; nil ends that.
 func (a *API) Hold(c chan struct{}) {
