@@ -25,7 +25,9 @@ type Accounts interface {
 
 // Sessions are who is signed in. A token is known by its hash.
 type Sessions interface {
-	BeginSession(ctx context.Context, tokenHash []byte, o event.Operator, longest, idle time.Duration) error
+	// BeginSession begins a session and leaves its line in the audit, both or
+	// neither; from is the address that somebody signs in from.
+	BeginSession(ctx context.Context, tokenHash []byte, o event.Operator, from string, longest, idle time.Duration) error
 	// Session answers event.ErrNoOperator for a session that is over.
 	Session(ctx context.Context, tokenHash []byte, idle time.Duration, used bool) (event.Operator, error)
 	EndSession(ctx context.Context, tokenHash []byte) error

@@ -89,7 +89,7 @@ func (s *Server) signIn(c echo.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if err := errors.Join(s.forgive(ctx, f.Email, limits), s.Audit.Record(ctx, me.Email, "panel: sign in", "", me.ID, "from "+c.RealIP())); err != nil {
+	if err := s.forgive(ctx, f.Email, limits); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, ownPath(f.Next))
@@ -99,7 +99,7 @@ func (s *Server) signIn(c echo.Context) error {
 // that the browser had.
 func (s *Server) begin(c echo.Context, me event.Operator) error {
 	ctx, token := c.Request().Context(), newToken()
-	if err := s.Sessions.BeginSession(ctx, hashToken(token), me, longest, idle); err != nil {
+	if err := s.Sessions.BeginSession(ctx, hashToken(token), me, c.RealIP(), longest, idle); err != nil {
 		return err
 	}
 	if before := s.sessionToken(c); before != "" {

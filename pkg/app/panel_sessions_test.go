@@ -74,3 +74,30 @@ func TestPanelSessionsEnd(t *testing.T) {
 	b.signInAs("anna@example.com", panelPassword)
 	b.shows(401)
 }
+
+// Whatever is done in the panel leaves a line in the audit: where it can't be
+// written, nobody is signed in.
+func TestPanelWithoutAuditLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	p := panelAlone(t)
+	p.exec(`ALTER TABLE "AuditEntry" ADD CONSTRAINT full_disk CHECK (action <> 'panel: sign in') NOT VALID`)
+	b := p.browser()
+	b.signInAs("anna@example.com", panelPassword)
+	b.shows(500)
+	if n := p.scalar(`SELECT count(*)::text FROM "OperatorSession"`); n != "0" {
+		t.Errorf("%s sessions that no line tells of", n)
+	}
+	for _, name := range []string{"_session", "_device"} {
+		if b.cookieValue(name) != "" {
+			t.Errorf("the browser was given a cookie %s", name)
+		}
+	}
+	b.open("/admin/audit")
+	b.shows(200, "Password")
+	p.exec(`ALTER TABLE "AuditEntry" DROP CONSTRAINT full_disk`)
+	b.signInAs("anna@example.com", panelPassword)
+	b.shows(200, "panel: sign in", "from 127.0.0.1")
+	if n := p.audited("anna@example.com", "panel: sign in", "opr_anna"); n != "1" {
+		t.Errorf("%s lines, want one", n)
+	}
+}

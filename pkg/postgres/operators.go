@@ -86,9 +86,10 @@ func (d *DB) operator(ctx context.Context, query string, args ...any) (o event.O
 }
 
 // BeginSession stores a session for an operator whose password is still the one
-// that was checked, else it answers ErrNoOperator.
-func (d *DB) BeginSession(ctx context.Context, tokenHash []byte, o event.Operator, longest, idle time.Duration) error {
-	result, err := d.ExecContext(ctx, db.Query("session_insert"), tokenHash, o.ID, o.PasswordHash, longest.Seconds(), idle.Seconds())
+// that was checked, else it answers ErrNoOperator. With it goes the audit's line of
+// where they have signed in from: neither is there without the other.
+func (d *DB) BeginSession(ctx context.Context, tokenHash []byte, o event.Operator, from string, longest, idle time.Duration) error {
+	result, err := d.ExecContext(ctx, db.Query("session_insert"), tokenHash, o.ID, o.PasswordHash, longest.Seconds(), idle.Seconds(), "from "+from)
 	if err != nil {
 		return fmt.Errorf("beginning a session: %w", withoutDetail(err))
 	}
