@@ -33,6 +33,7 @@ type hub struct {
 	waiting map[string]map[*watcher]struct{} // by order
 	changed map[string]struct{}              // those of them to be read again
 	all     bool                             // all are
+	reads   int                              // begun; one begins after the other has ended
 }
 
 // watcher is one client that waits for one order.
@@ -41,6 +42,13 @@ type watcher struct {
 	// latest holds the newest state that the client has not been told yet:
 	// whoever is slow misses what was in between, and nobody waits for it.
 	latest chan *state
+
+	// A client must not be told an older state after a newer one, and a read that
+	// was under way beside its own look may be either. Hence it is told only what
+	// later reads find; of an earlier one it is known that there may be news.
+	looked bool
+	reads  int  // of the hub, begun until it had looked
+	news   bool // there was a read before it had looked
 }
 
 func newHub(orders Orders, m *telemetry.API, log *slog.Logger) *hub {
@@ -50,8 +58,8 @@ func newHub(orders Orders, m *telemetry.API, log *slog.Logger) *hub {
 	}
 }
 
-// watch begins to wait. What changes from now on is told; the state before is
-// for the caller to read afterwards.
+// watch begins to wait. The state now is for the caller to read afterwards; what
+// changes after that is told once the caller has said with looked that it did.
 func (h *hub) watch(orderID string) *watcher {
 	w := &watcher{orderID: orderID, latest: make(chan *state, 1)}
 	h.mu.Lock()
@@ -61,6 +69,16 @@ func (h *hub) watch(orderID string) *watcher {
 	}
 	h.waiting[orderID][w] = struct{}{}
 	return w
+}
+
+// looked says that the caller has read how the order stands.
+func (h *hub) looked(w *watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.looked, w.reads = true, h.reads
+	if w.news {
+		h.again(w.orderID)
+	}
 }
 
 func (h *hub) leave(w *watcher) {
@@ -120,6 +138,12 @@ func (h *hub) note(ids []string) {
 	}
 }
 
+// again has an order read once more. It is called with the lock.
+func (h *hub) again(orderID string) {
+	h.changed[orderID] = struct{}{}
+	h.wake()
+}
+
 // wake makes run read; twice is once.
 func (h *hub) wake() {
 	select {
@@ -131,7 +155,7 @@ func (h *hub) wake() {
 // read reads in one query what a burst of notifications has named, and tells
 // those who wait. It reports whether it could.
 func (h *hub) read(ctx context.Context) bool {
-	ids := h.take()
+	ids, number := h.take()
 	if len(ids) == 0 {
 		return true
 	}
@@ -148,13 +172,14 @@ func (h *hub) read(ctx context.Context) bool {
 	}
 	h.metrics.Looks.Add(float64(len(views)))
 	for _, v := range views {
-		h.tell(v.ID, newState(v))
+		h.tell(v.ID, newState(v), number)
 	}
 	return true
 }
 
-// take is what is to be read now; the rest stays for the next time.
-func (h *hub) take() []string {
+// take is what is to be read now, and the number of the read that begins with it;
+// the rest stays for the next time.
+func (h *hub) take() ([]string, int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all {
@@ -172,14 +197,24 @@ func (h *hub) take() []string {
 		ids = append(ids, id)
 		delete(h.changed, id)
 	}
-	return ids
+	h.reads++
+	return ids, h.reads
 }
 
-// tell puts the state where each client that waits for it will find it.
-func (h *hub) tell(orderID string, s *state) {
+// tell puts the state that a read has found where each client that waits for it
+// will find it.
+func (h *hub) tell(orderID string, s *state, number int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.waiting[orderID] {
+		if !w.looked {
+			w.news = true
+			continue
+		}
+		if number <= w.reads {
+			h.again(orderID)
+			continue
+		}
 		select {
 		case <-w.latest: // it was not fetched: it is old now
 		default:

@@ -92,6 +92,7 @@ func (s *Server) longPoll(c echo.Context, orderID, known string, wait time.Durat
 		}
 		return answerState(c, now, known)
 	}
+	s.hub.looked(w)
 	if err := s.patient(c, wait); err != nil {
 		return err
 	}

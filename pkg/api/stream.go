@@ -41,6 +41,7 @@ func (s *Server) streamOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	s.hub.looked(w)
 	known := c.Request().Header.Get("Last-Event-ID")
 	if now.final && known != "" && now.known(known) {
 		return c.NoContent(http.StatusNoContent) // which ends an EventSource for good

@@ -263,6 +263,8 @@ func TestTheHubReadsWhatItHasMissed(t *testing.T) {
 		sh.world.put(id, order.PaymentPending)
 	}
 	a, b := sh.hub.watch("o1"), sh.hub.watch("o2")
+	sh.hub.looked(a)
+	sh.hub.looked(b)
 	<-sh.world.listening
 	sh.world.set(func() { sh.world.fail = errors.New("away") })
 	sh.world.put("o1", order.Paid)

@@ -32,6 +32,7 @@ type world struct {
 	replays  map[string]order.Placing
 	reads    [][]string // ids of each read
 	fail     error      // of reads
+	during   func()     // of the next read, after the orders are read and before anybody is told
 	changed  func([]string)
 	begun    []order.CheckoutStart
 	begin    func(order.CheckoutStart) (order.Checkout, error)
@@ -93,7 +94,14 @@ func (w *world) PlaceOrder(_ context.Context, p order.Placing) (order.View, bool
 
 func (w *world) Views(_ context.Context, ids []string) (views []order.View, err error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer func() {
+		during := w.during
+		w.during = nil
+		w.mu.Unlock()
+		if during != nil {
+			during()
+		}
+	}()
 	ids = slices.Sorted(slices.Values(ids))
 	w.reads = append(w.reads, ids)
 	for _, id := range ids {
