@@ -12,6 +12,7 @@ import (
 
 	"tillhook/pkg/event"
 	"tillhook/pkg/order"
+	"tillhook/pkg/web"
 )
 
 // checkoutAnswer is where the customer pays.
@@ -37,7 +38,7 @@ func (s *Server) checkout(c echo.Context) error {
 	if wait := s.checkouts.take(orderID, s.now()); wait > 0 {
 		return tooMany("Too many checkouts of this order.", wait)
 	}
-	session, err := s.payable(ctx, orderID)
+	session, err := s.payable(ctx, orderID, s.visitor(c))
 	if err != nil {
 		p := checkoutProblem(err)
 		s.metrics.Checkouts.WithLabelValues(checkoutResult(p.Status)).Inc()
@@ -46,6 +47,15 @@ func (s *Server) checkout(c echo.Context) error {
 	s.metrics.Checkouts.WithLabelValues("session").Inc()
 	note(c, "session", session.ID)
 	return c.JSON(http.StatusOK, checkoutAnswer{session.ID, session.URL, session.ExpiresAt})
+}
+
+// visitor is the address whose questions to Stripe are counted, "" for the shop:
+// it asks for all of its customers.
+func (s *Server) visitor(c echo.Context) string {
+	if s.keyForm.Is(bearer(c)) {
+		return ""
+	}
+	return web.Place(c.RealIP())
 }
 
 // payer is the order in the path, for who may pay it.
@@ -75,7 +85,7 @@ func (s *Server) payer(ctx context.Context, c echo.Context) (string, error) {
 // payable finds the session that can be paid, or makes it. What is stored
 // before Stripe is asked makes it the same one for everybody who asks at once,
 // and for who asks again after a crash.
-func (s *Server) payable(ctx context.Context, orderID string) (order.Session, error) {
+func (s *Server) payable(ctx context.Context, orderID, visitor string) (order.Session, error) {
 	start := order.CheckoutStart{OrderID: orderID, Request: order.CheckoutRequest{
 		ExpiresAt:  s.now().Add(sessionLife).UTC().Truncate(time.Second),
 		SuccessURL: s.returnURL(orderID, "success"), CancelURL: s.returnURL(orderID, "cancelled"),
@@ -85,6 +95,11 @@ func (s *Server) payable(ctx context.Context, orderID string) (order.Session, er
 		c, err := s.starts.BeginCheckout(ctx, start)
 		if err != nil {
 			return order.Session{}, err
+		}
+		if visitor != "" { // only now it is known whose account is to be asked
+			if wait := s.visitors.take(visitor+" of "+c.RestaurantID, s.now()); wait > 0 {
+				return order.Session{}, tooMany("Too many checkouts from your address.", wait)
+			}
 		}
 		session, err := s.session(ctx, c)
 		switch {
@@ -153,7 +168,10 @@ func checkoutProblem(err error) *problem {
 	conflict := func(kind, title, detail string) *problem {
 		return newProblem(http.StatusConflict, kind, title, detail).because(err)
 	}
+	var told *problem
 	switch {
+	case errors.As(err, &told):
+		return told
 	case errors.Is(err, order.ErrNoOrder):
 		return notFound()
 	case errors.Is(err, order.ErrPaid):

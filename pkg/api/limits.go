@@ -24,6 +24,14 @@ const (
 	checkoutsPerSecond = 2
 	checkoutsBurst     = 20
 
+	// One address may ask a restaurant's Stripe account so often, whatever the number
+	// of its orders: well below the ten a second that the account is asked of one
+	// process, so that the restaurant's other customers get through, and Stripe's own
+	// limit is left to the workers, who have a share of their own. A dining room
+	// behind one address has enough of it.
+	visitorPerSecond = 4
+	visitorBurst     = 20
+
 	// How many addresses, keys and orders are remembered; the oldest go first.
 	remembered    = 10_000
 	rememberedFor = 10 * time.Minute

@@ -84,7 +84,7 @@ type Server struct {
 	room    *room
 	closing chan struct{} // closed when whoever waits is to be sent away
 
-	failures, creations, checkouts *buckets
+	failures, creations, checkouts, visitors *buckets
 }
 
 // NewServer wires the routes of the contract, and nothing else.
@@ -106,7 +106,7 @@ func NewServer(cfg Config) *Server {
 		closer: closer{cfg.Abandoned, cfg.Log},
 		room:   newRoom(cfg.MaxWaiting, maxWaitingPerPlace), closing: make(chan struct{}),
 		failures: newBuckets(failuresPerSecond, failuresBurst), creations: newBuckets(ordersPerSecond, ordersBurst),
-		checkouts: newBuckets(checkoutsPerSecond, checkoutsBurst),
+		checkouts: newBuckets(checkoutsPerSecond, checkoutsBurst), visitors: newBuckets(visitorPerSecond, visitorBurst),
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) { asProblem(err).send(c, s.log) }
