@@ -78,6 +78,11 @@ var (
 // there has to be a new one. Those named in dead are known to have ended,
 // though no event has said so yet. It is an error when paying might charge the
 // customer twice.
+//
+// Facts only grow: of a payment that was under way and had an attempt declined they
+// can't say whether another is under way now. Such a payment goes before all others,
+// and its session tells: Stripe has it complete as soon as an attempt is under way,
+// and open when the customer is to try again.
 func (o *Order) Payable(dead []string) (*Payment, error) {
 	switch {
 	case o.Status == Paid || o.Status == Refunded:
@@ -85,7 +90,7 @@ func (o *Order) Payable(dead []string) (*Payment, error) {
 	case !o.Status.drivenByPayments():
 		return nil, ErrClosed
 	}
-	var payable *Payment
+	var payable, doubtful *Payment
 	for _, p := range o.Payments {
 		switch {
 		case p.Status.Settled():
@@ -95,7 +100,11 @@ func (o *Order) Payable(dead []string) (*Payment, error) {
 		case p.Facts.ended() || slices.Contains(dead, p.ID):
 			continue
 		case p.Facts.Processing || p.Status == PaymentProcessing:
-			return nil, ErrUnderWay
+			if len(p.Facts.FailedAttempts) == 0 || p.CheckoutSession() == "" || doubtful != nil {
+				return nil, ErrUnderWay
+			}
+			doubtful = p
+			continue
 		case p.CheckoutSession() == "" && p.ProviderPaymentID != "":
 			// Paid by other means than Checkout, of which we know nothing.
 			return nil, ErrUnderWay
@@ -105,7 +114,7 @@ func (o *Order) Payable(dead []string) (*Payment, error) {
 			payable = p
 		}
 	}
-	return payable, nil
+	return cmp.Or(doubtful, payable), nil
 }
 
 // CheckoutSession is the id of the payment's session, "" if none is known.

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,6 +42,19 @@ func TestPayable(t *testing.T) {
 		{name: "the money is under way", order: newOrder("pi_1"), change: func(o *order.Order) {
 			o.Payments[0].Status, o.Payments[0].Facts = order.PaymentProcessing, order.Facts{Session: "cs_1", Processing: true}
 		}, err: order.ErrUnderWay},
+		{name: "it was under way, and declined: its session says how it stands", order: newOrder("pi_1"), change: doubtful("cs_1"), want: "p1"},
+		{name: "the same, and it goes before a session that is open", order: newOrder("cs_2", "pi_1"), change: doubtful("", "cs_1"), want: "p2"},
+		{name: "the same, and the session is known to have ended", order: newOrder("pi_1"), change: doubtful("cs_1"), dead: []string{"p1"}},
+		{name: "the same, and no session is known", order: newOrder("pi_1"), change: doubtful("-"), err: order.ErrUnderWay},
+		{name: "the same of two payments", order: newOrder("pi_1", "pi_2"), change: doubtful("cs_1", "cs_2"), err: order.ErrUnderWay},
+		{name: "the same, and another is under way", order: newOrder("pi_1", "cs_2"), change: func(o *order.Order) {
+			doubtful("cs_1")(o)
+			o.Payments[1].Status = order.PaymentProcessing
+		}, err: order.ErrUnderWay},
+		{name: "the same, and another is paid", order: newOrder("pi_1", "cs_2"), change: func(o *order.Order) {
+			doubtful("cs_1")(o)
+			o.Payments[1].Status = order.PaymentCompleted
+		}, err: order.ErrPaid},
 		{name: "paid by an intent of the application's own", order: newOrder("pi_1"), err: order.ErrUnderWay},
 		{name: "paid", order: newOrder("pi_1"), change: func(o *order.Order) { o.Status = order.Paid }, err: order.ErrPaid},
 		{name: "given back", order: newOrder("pi_1"), change: func(o *order.Order) { o.Status = order.Refunded }, err: order.ErrPaid},
@@ -62,6 +76,20 @@ func TestPayable(t *testing.T) {
 		}
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: payment %q, %v; want %q, %v", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+// doubtful makes payments ones that were under way, with an attempt declined, by
+// their sessions: "" leaves one as it is, "-" is an unknown one.
+func doubtful(sessions ...string) func(*order.Order) {
+	return func(o *order.Order) {
+		for i, session := range sessions {
+			if session == "" {
+				continue
+			}
+			f := order.Facts{Session: strings.Trim(session, "-"), Intent: o.Payments[i].ProviderPaymentID, Processing: true, FailedAttempts: []string{"py_1"}}
+			o.Payments[i].Status, o.Payments[i].Facts = order.PaymentProcessing, f
 		}
 	}
 }
