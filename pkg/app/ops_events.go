@@ -77,9 +77,9 @@ func (o *ops) listEvents() *cobra.Command {
 	var f eventFlags
 	c := &cobra.Command{
 		Use: "list [EVENT ...]", Short: "List stored events, newest first, all or those of these ids",
-		Long: "Lists stored events, newest first: all, or those of these ids, ours or Stripe's. That\n" +
-			"the flags find nothing is an answer; an event or an order that is named and not\n" +
-			"stored is an error.",
+		Long: "Lists stored events, newest first: all, or those of these ids, ours or Stripe's.\n" +
+			"That the flags find nothing is an answer. An event or an order that is named and\n" +
+			"not stored is an error.",
 		Example: "  ops events list --status FAILED --since 24h\n  ops events list --order order-1 -o json",
 		RunE: func(c *cobra.Command, ids []string) error {
 			filter, err := f.filter(o.now(), ids)
