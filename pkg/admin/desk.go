@@ -185,7 +185,7 @@ type Order struct {
 	Currency                       string
 	CreatedAt                      time.Time
 	PaidAt                         *time.Time
-	Why                            string // a stuck one is stuck, as far as anyone knows
+	Why                            string // it is stuck, or a human must decide, as far as anyone knows
 }
 
 // Story is an order, its payments, and what changed them.
@@ -206,6 +206,7 @@ type Payment struct {
 	AmountRefunded int64
 	Livemode       *bool
 	Facts          json.RawMessage
+	Why            string // a human must decide on its money, "" if nobody must
 }
 
 // Reconciled is what Stripe has of an order.

@@ -162,13 +162,3 @@ func TestLongPayloadsAreCut(t *testing.T) {
 		t.Error("nothing says where the rest is")
 	}
 }
-
-func TestMoney(t *testing.T) {
-	t.Parallel()
-	for want, got := range map[string]string{"25.00 EUR": money(2500, "eur"), "0.05 USD": money(5, "usd"), "2500 JPY": money(2500, "jpy"),
-		"2.500 KWD": money(2500, "kwd"), "0 JPY": money(0, "jpy")} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-}

@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tillhook/pkg/order"
 )
 
 //go:embed templates/*.html static/*
@@ -112,19 +113,8 @@ func tone(status string) string {
 	return "plain"
 }
 
-// money is an amount as people write it: most currencies have two decimals.
 func money(amount int64, currency string) string {
-	digits := 2
-	if slices.Contains([]string{"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}, currency) {
-		digits = 0
-	} else if slices.Contains([]string{"bhd", "jod", "kwd", "omr", "tnd"}, currency) {
-		digits = 3
-	}
-	text := fmt.Sprintf("%0*d", digits+1, amount)
-	if digits > 0 {
-		text = text[:len(text)-digits] + "." + text[len(text)-digits:]
-	}
-	return text + " " + strings.ToUpper(currency)
+	return order.Money{Amount: amount, Currency: currency}.String()
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

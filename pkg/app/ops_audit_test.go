@@ -216,7 +216,7 @@ Compared 0 orders with 0 events in SECONDS.
 	d.shows(1, `
 Compared 3 orders with 0 events in SECONDS.
   received     nothing
-  refunded     9 EUR
+  refunded     0.09 EUR
   differences  4
   by hand      1, settled by an operator and left so
 
@@ -226,7 +226,7 @@ order-0
 order-1
   order is PAYMENT_PENDING, its payments make it PAID
   payment pay-order-1: no stored event says what is recorded: session
-  cs_order-1, 2500 eur received
+  cs_order-1, 25.00 EUR received
   payment pay-order-1: payment is PENDING, its facts make it COMPLETED
 
 order-2

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tillhook/pkg/order"
 	"tillhook/pkg/postgres"
 )
 
@@ -43,6 +44,9 @@ func writeStory(w io.Writer, s postgres.OrderStory) error {
 			text += ", " + p.ProviderID
 		}
 		facts = append(facts, fact{"payment", printable(text)})
+		if p.Why != "" {
+			facts = append(facts, fact{"review", p.Why})
+		}
 	}
 	writeFacts(w, facts)
 	fmt.Fprintln(w)
@@ -65,8 +69,6 @@ func writeStory(w io.Writer, s postgres.OrderStory) error {
 	return nil
 }
 
-// money is an amount as it is stored: how many minor units make one differs by
-// currency, and an operator compares it with what the Dashboard's API shows.
 func money(amount int64, currency string) string {
-	return fmt.Sprintf("%d %s", amount, strings.ToUpper(currency))
+	return order.Money{Amount: amount, Currency: currency}.String()
 }

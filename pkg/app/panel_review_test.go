@@ -24,7 +24,9 @@ func TestPanelLeadsToPaymentsToDecideOn(t *testing.T) {
 	}
 	link := counts("1")
 	b.open(link)
-	b.shows(200, pay.OrderID, "what came is not what the order asked for: 100 EUR")
+	b.shows(200, pay.OrderID, "what came is not what the order asked for: 1.00 EUR")
+	b.open("/admin/orders/" + pay.OrderID)
+	b.shows(200, "A human must decide: what came is not what the order asked for: 1.00 EUR")
 	p.exec(`UPDATE "Order" SET status = 'PAID' WHERE id = $1`, pay.OrderID)
 	p.exec(`UPDATE "Payment" SET status = 'COMPLETED' WHERE "orderId" = $1`, pay.OrderID)
 	counts("0")

@@ -144,11 +144,11 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 func checkMoney(f Facts, asked Money) error {
 	for _, m := range f.Evidence {
 		if m != asked {
-			return fmt.Errorf("%w: %s %d, asked for %s %d", ErrAmount, m.Currency, m.Amount, asked.Currency, asked.Amount)
+			return fmt.Errorf("%w: %s, asked for %s", ErrAmount, m, asked)
 		}
 	}
 	if f.Free && asked.Amount != 0 {
-		return fmt.Errorf("%w: nothing to pay, asked for %s %d", ErrAmount, asked.Currency, asked.Amount)
+		return fmt.Errorf("%w: nothing to pay, asked for %s", ErrAmount, asked)
 	}
 	return nil
 }

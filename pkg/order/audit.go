@@ -280,7 +280,7 @@ func (f Facts) beyond(g Facts) string {
 	add(joined.Intent != g.Intent, "intent "+joined.Intent)
 	add(len(joined.Charges) > len(g.Charges), "charges")
 	for _, m := range joined.Evidence {
-		add(!slices.Contains(g.Evidence, m), fmt.Sprintf("%d %s received", m.Amount, m.Currency))
+		add(!slices.Contains(g.Evidence, m), m.String()+" received")
 	}
 	add(joined.Implied != g.Implied, "a charge that succeeded")
 	add(joined.Free != g.Free, "nothing to pay")

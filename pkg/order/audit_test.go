@@ -104,7 +104,7 @@ func TestAnAuditNamesEachDifference(t *testing.T) {
 		{"the provider's id", func(r *order.Recorded, _ []ended) { payment(r).ProviderPaymentID = "" },
 			[]string{"p1: providerPaymentId is empty, its intent is pi_1; recompute"}, nil},
 		{"facts that were lost", func(r *order.Recorded, _ []ended) { payment(r).Facts = order.Facts{} },
-			[]string{"p1: events say what is not recorded: session cs_1, intent pi_1, charges, 2500 usd received, refunded amount of a charge; recompute"}, nil},
+			[]string{"p1: events say what is not recorded: session cs_1, intent pi_1, charges, 25.00 USD received, refunded amount of a charge; recompute"}, nil},
 		{"facts that nobody said", func(r *order.Recorded, _ []ended) {
 			payment(r).Facts = payment(r).Facts.Join(order.Facts{Disputes: map[string]string{"dp_9": "won"}})
 		},

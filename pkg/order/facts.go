@@ -7,13 +7,6 @@ import (
 	"strings"
 )
 
-// Money is an amount in the currency's minor unit (cents; yen as they are)
-// and the lower-case ISO 4217 code.
-type Money struct {
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency"`
-}
-
 // Facts is everything that events have said of one payment, and that it was
 // abandoned, which none of them says. It only ever grows: Join is associative,
 // commutative and idempotent, which is why neither the order of arrival nor a

@@ -126,6 +126,7 @@ type PaymentState struct {
 	AmountRefunded int64           `json:"amountRefunded"`
 	Livemode       *bool           `json:"livemode"`
 	Facts          json.RawMessage `json:"facts"`
+	Why            string          `json:"why,omitempty"` // a human must decide on its money
 }
 
 // Transition is one recorded change.
@@ -164,6 +165,9 @@ func (d *DB) OrderStory(ctx context.Context, orderID string) (OrderStory, error)
 		p.Facts = facts
 		if livemode.Valid {
 			p.Livemode = &livemode.Bool
+		}
+		if p.Why, err = whyReview(p); err != nil {
+			return s, err
 		}
 		if p.ID != "" {
 			s.Payments = append(s.Payments, p)

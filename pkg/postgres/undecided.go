@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,27 +42,33 @@ func (d *DB) UndecidedPayments(ctx context.Context, restaurantID string, limit i
 	}
 	all := make([]Undecided, len(rows))
 	for i, r := range rows {
-		var facts order.Facts
-		if err := json.Unmarshal(r.Facts, &facts); err != nil {
-			return nil, fmt.Errorf("reading the facts of payment %s: %w", r.ID, err)
-		}
 		all[i] = r.Undecided
 		all[i].Since, all[i].ReadAt = r.Since.UTC(), r.ReadAt.UTC()
-		all[i].Why = whyUndecided(r.Status, r.Reason, facts)
+		why, err := whyReview(PaymentState{ID: r.ID, Status: r.Status, Facts: r.Facts})
+		if err != nil {
+			return nil, err
+		}
+		all[i].Why = cmp.Or(why, r.Reason) // the second payment of an order
 	}
 	return all, nil
 }
 
-func whyUndecided(status, reason string, f order.Facts) string {
-	if status != string(order.PaymentReview) {
-		return reason
+// whyReview says which money came that was not asked for, "" of a payment that
+// is not in REVIEW.
+func whyReview(p PaymentState) (string, error) {
+	if p.Status != string(order.PaymentReview) {
+		return "", nil
+	}
+	var f order.Facts
+	if err := json.Unmarshal(p.Facts, &f); err != nil {
+		return "", fmt.Errorf("reading the facts of payment %s: %w", p.ID, err)
 	}
 	var came []string
 	for _, m := range f.Evidence {
-		came = append(came, fmt.Sprintf("%d %s", m.Amount, strings.ToUpper(m.Currency)))
+		came = append(came, m.String())
 	}
 	if f.Free {
 		came = append(came, "nothing to pay")
 	}
-	return "what came is not what the order asked for: " + strings.Join(came, ", ")
+	return "what came is not what the order asked for: " + strings.Join(came, ", "), nil
 }

@@ -37,7 +37,7 @@ func TestUndecidedPayments(t *testing.T) {
 		}
 	}
 	const (
-		wrong     = "slug-r p1: what came is not what the order asked for: 100 EUR"
+		wrong     = "slug-r p1: what came is not what the order asked for: 1.00 EUR"
 		twice     = "slug-r p3: second payment of a paid order: refund one"
 		elsewhere = "slug-s p4: what came is not what the order asked for: nothing to pay"
 	)
