@@ -117,6 +117,7 @@ type eventView struct {
 	Text      string // the payload as it may be shown
 	Uncovered bool
 	Replays   bool // it may be replayed
+	Refused   bool // it was not verified, and is never worked on
 	Follows   bool // it was replayed just now, and is unfinished
 	Said      string
 }
@@ -134,7 +135,7 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 		return err
 	}
 	view := eventView{EventDetail: e, Uncovered: uncover,
-		Replays: replays(e.Status)}
+		Replays: replays(e.Status), Refused: refused(e.Status)}
 	if c.QueryParam("replayed") != "" {
 		view.Said, view.Follows = "Replayed. The workers have it now.", e.Status == string(event.Processing)
 		if c.QueryParam("later") != "" {
@@ -154,6 +155,10 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 // again: what is unfinished needs it not, and what was refused must not be.
 func replays(status string) bool {
 	return status == string(event.Completed) || status == string(event.Failed)
+}
+
+func refused(status string) bool {
+	return status == string(event.VerificationFailed) || status == string(event.NoConfig)
 }
 
 // replay puts the selected events through the worker again.

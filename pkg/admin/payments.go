@@ -36,7 +36,7 @@ func (s *Server) restaurantList(c echo.Context) error {
 		}
 		view.All = append(view.All, r)
 	}
-	return s.render(c, http.StatusOK, "restaurants", page{Title: "Payments", Content: view})
+	return s.render(c, http.StatusOK, "restaurants", page{Title: "Restaurants", Content: view})
 }
 
 type restaurantView struct {
@@ -58,7 +58,7 @@ func (s *Server) showRestaurant(c echo.Context, status int, view restaurantView)
 		return err
 	}
 	view.Restaurant, view.Endpoint = r, webhooks+url.PathEscape(r.Slug)
-	return s.render(c, status, "restaurant", page{Title: "Payments of " + r.Name, Content: view})
+	return s.render(c, status, "restaurant", page{Title: r.Name, Content: view})
 }
 
 // overlaps are how long the secret before may be accepted beside a new one.
