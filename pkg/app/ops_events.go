@@ -79,7 +79,9 @@ func (o *ops) listEvents() *cobra.Command {
 		Use: "list [EVENT ...]", Short: "List stored events, newest first, all or those of these ids",
 		Long: "Lists stored events, newest first: all, or those of these ids, ours or Stripe's.\n" +
 			"That the flags find nothing is an answer. An event or an order that is named and\n" +
-			"not stored is an error.",
+			"not stored is an error.\n\n" +
+			"STATUS is the outcome of those that are COMPLETED, and says of an event that\n" +
+			"Stripe has not delivered how it came: backfill, reconcile or test.",
 		Example: "  ops events list --status FAILED --since 24h\n  ops events list --order order-1 -o json",
 		RunE: func(c *cobra.Command, ids []string) error {
 			filter, err := f.filter(o.now(), ids)
@@ -141,12 +143,15 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		_, err := fmt.Fprintln(w, "No event is like that.")
 		return err
 	}
-	t := table{columns: []string{"AGE", "STATUS", "SOURCE", "EVENT", "TYPE"}, elastic: 4, below: make([]string, len(all))}
+	t := table{columns: []string{"AGE", "STATUS", "EVENT", "TYPE"}, elastic: 3, below: make([]string, len(all))}
 	now := o.now()
 	for i, e := range all {
 		status := e.Status
 		if e.Outcome != "" {
 			status = e.Outcome // COMPLETED says less
+		}
+		if e.Source != string(event.Webhook) {
+			status += ", " + e.Source // a column of its own would take the type's room
 		}
 		name := e.ProviderEventID
 		if name == "" || e.Status == string(event.VerificationFailed) || e.Status == string(event.NoConfig) {
@@ -155,7 +160,7 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		if e.Source == string(event.Reconciled) {
 			name = e.ID // the other is made of an object's, and too long
 		}
-		t.add(span(now.Sub(e.CreatedAt)), status, e.Source, name, e.Type)
+		t.add(span(now.Sub(e.CreatedAt)), status, name, e.Type)
 		t.below[i] = whyUnfinished(e)
 	}
 	return t.write(w)

@@ -54,9 +54,9 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 	out, err = p.ops("", "events", "show", failed.ID, "--payload")
 	contains(out, err, "amount or currency is not what the order asked for", `"amount_total": 9900`, "the current secret")
 	out, err = p.ops("", "orders", "review")
-	contains(out, err, wrong.OrderID+" of slug-a, PAYMENT_PENDING", wrong.PaymentID+": REVIEW, asked for 2500 EUR", "asked for: 9900 EUR")
+	contains(out, err, wrong.OrderID+" of slug-a, PAYMENT_PENDING", wrong.PaymentID+": REVIEW, asked for 25.00 EUR", "asked for: 99.00 EUR")
 	out, err = p.ops("", "orders", "show", wrong.OrderID)
-	contains(out, err, "PAYMENT_PENDING", "REVIEW", "2500 EUR", "payment PENDING → REVIEW", failed.ID)
+	contains(out, err, "PAYMENT_PENDING", "REVIEW", "25.00 EUR", "payment PENDING → REVIEW", failed.ID)
 
 	out, err = p.ops("", "events", "replay", failed.ID)
 	contains(out, err, "Would replay 1 event", failed.ID, "add --commit")
@@ -110,9 +110,9 @@ func TestOpsEventsSayWhy(t *testing.T) {
 	d.exec(`INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType") VALUES ('a', 'order-7', 'e1', now(), 'x'), ('a', 'cs_7', 'e1', now(), 'x')`)
 	list := strings.Join(strings.Fields(d.works("", "events", "list")), " ")
 	for _, want := range []string{
-		"webhook evt_1 charge.succeeded it waits for a payment, which one of these would lead to: cs_7, order-7",
-		"NO_CONFIG webhook e2 charge.succeeded no restaurant has the slug trattoria",
-		"VERIFICATION_FAILED webhook e3 charge.succeeded of a: no secret matches",
+		"PROCESSING evt_1 charge.succeeded it waits for a payment, which one of these would lead to: cs_7, order-7",
+		"NO_CONFIG e2 charge.succeeded no restaurant has the slug trattoria",
+		"VERIFICATION_FAILED e3 charge.succeeded of a: no secret matches",
 	} {
 		if !strings.Contains(list, want) {
 			t.Errorf("the list has no %q:\n%s", want, list)
