@@ -32,7 +32,7 @@ func (p *patient) whole(ctx context.Context) {
 			faults = append(faults, fault{plural(s.Stuck, "order") + " pending for more than a day",
 				"ops orders stuck --older 25h says why; then: ops orders reconcile --stuck --older 25h --commit"})
 		}
-		return fmt.Sprintf("%d pending, %d stuck", s.Pending, s.Stuck), faults, err
+		return fmt.Sprintf("%d pending, %d for more than a day", s.Pending, s.Stuck), faults, err
 	})
 	p.look("payments", func() (string, []fault, error) {
 		var faults []fault

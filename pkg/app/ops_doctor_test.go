@@ -91,7 +91,7 @@ func TestOpsDoctor(t *testing.T) {
 	for _, part := range []string{"configuration  complete, for development\n", "schema         the one that is needed, or newer\n", "clock          CLOCK\n",
 		"redis          answers\n", "queue          0 waiting, 0 to be tried again, 0 archived\n",
 		"tasks          0 old events and 0 tasks compared\n", "secrets        1 restaurant, 0 in the overlap of a rotation\n",
-		"backlog        none\n", "orders         0 pending, 0 stuck\n", "silence        none\n"} {
+		"backlog        none\n", "orders         0 pending, 0 for more than a day\n", "silence        none\n"} {
 		if !strings.Contains(well, part) {
 			t.Errorf("where all is well, there is no %q in:\n%s", part, well)
 		}
@@ -130,7 +130,7 @@ func TestOpsDoctor(t *testing.T) {
   secrets        3 restaurants, 0 in the overlap of a rotation
   partitions     N, with 0 events of absurd times in the default one
   backlog        1 unfinished event, the oldest 3 h
-  orders         2 pending, 1 stuck
+  orders         2 pending, 1 for more than a day
   payments       1 undecided
   asking Stripe  failed for 1 restaurant
   silence        none
@@ -255,7 +255,7 @@ func TestOpsDoctorWithoutServices(t *testing.T) {
 	}
 	const set = "can't be used > set it in the environment of the services, and of this command"
 	schema, rest := "the one that is needed, or newer", map[string]string{
-		"secrets": "0 restaurants, 0 in the overlap of a rotation", "backlog": "none", "orders": "0 pending, 0 stuck",
+		"secrets": "0 restaurants, 0 in the overlap of a rotation", "backlog": "none", "orders": "0 pending, 0 for more than a day",
 		"payments": "0 undecided", "asking Stripe": "no failure the last time", "silence": "none"}
 	with := func(more map[string]string) map[string]string {
 		all := map[string]string{"schema": schema}
