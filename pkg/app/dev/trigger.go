@@ -53,15 +53,19 @@ func triggerCommand(p app.Process, dir *string) *cobra.Command {
 	flags.StringVar(&t.restaurant, "restaurant", "", "whose order is made, by slug or id (default the first one)")
 	flags.StringVar(&t.order, "order", "", "the `id` of an order that is there, whose newest payment it is about")
 	flags.Int64Var(&t.amount, "amount", 2500, "what a new order asks for, in minor units")
-	flags.Int64Var(&t.paid, "paid", 0, "what the events say was paid (default what was asked for)")
+	flags.Int64Var(&t.paid, "paid", 0, "what the events say was paid, in minor units (default what was asked for)")
 	flags.BoolVar(&t.twice, "twice", false, "deliver each event twice")
 	flags.BoolVar(&t.shuffle, "shuffle", false, "deliver them in any order")
-	flags.BoolVar(&t.forged, "forged", false, "sign them with a secret of nobody's")
+	flags.BoolVar(&t.forged, "forged", false, "sign them with a secret that is nobody's")
 	flags.DurationVar(&t.timeout, "timeout", 10*time.Second, "how long to wait for what becomes of them")
 	return c
 }
 
 func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
+	story, err := storyNamed(name)
+	if err != nil {
+		return err
+	}
 	cfg, err := t.config()
 	if err != nil {
 		return err
@@ -76,11 +80,7 @@ func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
 	}
 	defer db.Close()
 	f := stripetest.NewFactory(uint64(time.Now().UnixNano()), time.Now())
-	p, key, err := t.payment(ctx, db, ring, f)
-	if err != nil {
-		return err
-	}
-	story, err := storyNamed(name)
+	p, signingSecret, err := t.payment(ctx, db, ring, f)
 	if err != nil {
 		return err
 	}
@@ -96,10 +96,10 @@ func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
 		events = f.Shuffle(events)
 	}
 	if t.forged {
-		key = "whsec_of_nobody"
+		signingSecret = "whsec_of_nobody"
 	}
 	fmt.Fprintf(w, "  order %s of %s\n", p.OrderID, p.RestaurantID)
-	if err := post(ctx, w, cfg.IngestURL, key, events); err != nil {
+	if err := post(ctx, w, cfg.IngestURL, signingSecret, events); err != nil {
 		return err
 	}
 	return t.await(ctx, w, db, p, story, events)
@@ -127,7 +127,7 @@ func (t trigger) config() (app.Config, error) {
 }
 
 // payment is the one that it is about, with the secret that its events are signed with.
-func (t trigger) payment(ctx context.Context, db *postgres.DB, ring *secret.Ring, f *stripetest.Factory) (p stripetest.Payment, key string, err error) {
+func (t trigger) payment(ctx context.Context, db *postgres.DB, ring *secret.Ring, f *stripetest.Factory) (p stripetest.Payment, signingSecret string, err error) {
 	var story postgres.OrderStory
 	if t.order != "" {
 		if story, err = db.OrderStory(ctx, t.order); err != nil {
@@ -146,34 +146,34 @@ func (t trigger) payment(ctx context.Context, db *postgres.DB, ring *secret.Ring
 		return p, "", err
 	}
 	r := found[0]
-	if key, err = ring.Open(string(r.Secret), r.ConfigID); err != nil {
+	if signingSecret, err = ring.Open(string(r.Secret), r.ConfigID); err != nil {
 		return p, "", fmt.Errorf("opening the signing secret of %s: %w", r.Slug, err)
 	}
 	if t.order != "" {
 		p, err = paymentOf(f, story)
-		return p, key, err
+		return p, signingSecret, err
 	}
 	id := randomHex(4)
 	p = f.Payment(r.ID, "order-"+id, "pay-"+id, t.amount, "eur")
 	if r.Livemode != nil && *r.Livemode {
 		p = p.Live()
 	}
-	return p, key, db.CreateOrders(ctx, []postgres.NewOrder{{
+	return p, signingSecret, db.CreateOrders(ctx, []postgres.NewOrder{{
 		OrderID: p.OrderID, PaymentID: p.PaymentID, RestaurantID: r.ID, Session: p.Session,
 		Total: order.Money{Amount: p.Amount, Currency: p.Currency},
 	}})
 }
 
 // post delivers the events, one after the other, as Stripe would.
-func post(ctx context.Context, w io.Writer, base, key string, events []stripetest.Event) error {
+func post(ctx context.Context, w io.Writer, base, signingSecret string, events []stripetest.Event) error {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	for _, e := range events {
-		status, body, err := stripetest.Post(ctx, client, base+webhooks, key, e, time.Now())
+		status, body, err := stripetest.Post(ctx, client, base+webhooks, signingSecret, e, time.Now())
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "  %d  %-42s %s\n", status, e.Type, strings.TrimSpace(string(body)))
+		fmt.Fprintf(w, "  %d  %s\n       %s\n", status, e.Type, strings.TrimSpace(string(body)))
 	}
 	return nil
 }
@@ -190,31 +190,39 @@ func (t trigger) await(ctx context.Context, w io.Writer, db *postgres.DB, p stri
 	defer tick.Stop()
 	for {
 		stored, err := db.Events(ctx, postgres.EventFilter{IDs: ids, Limit: len(ids)})
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		open := 0
-		for _, e := range stored {
-			if e.Status == string(event.Processing) {
-				open++
-			}
-		}
-		if open == 0 {
-			return tell(ctx, w, db, p, story, stored)
+		if err == nil && workedOff(stored) {
+			return report(ctx, w, db, p, story, stored)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("after %s %d of the events are not worked off: does a worker run?", t.timeout, open)
+			return fmt.Errorf("after %s not all of the events are worked off: does a worker run?", t.timeout)
 		}
 	}
 }
 
-// tell says where everything has ended, and whether a story has ended there.
-func tell(ctx context.Context, w io.Writer, db *postgres.DB, p stripetest.Payment, story stripetest.Lifecycle, stored []postgres.Event) error {
+// workedOff reports whether nothing more will become of the events. One that was
+// sent alone may wait for a payment that no other leads it to.
+func workedOff(stored []postgres.Event) bool {
+	for _, e := range stored {
+		if e.Status == string(event.Processing) && (len(stored) > 1 || e.WaitsFor == "") {
+			return false
+		}
+	}
+	return true
+}
+
+// report says where everything has ended, and whether a story has ended there.
+func report(ctx context.Context, w io.Writer, db *postgres.DB, p stripetest.Payment, story stripetest.Lifecycle, stored []postgres.Event) error {
 	for _, e := range stored {
 		if e.LastError != "" {
 			fmt.Fprintf(w, "  %s: %s\n", e.Type, e.LastError)
+		}
+		if e.WaitsFor != "" {
+			fmt.Fprintf(w, "  %s waits for a payment, which one of these would lead to:\n    %s\n", e.Type, e.WaitsFor)
 		}
 	}
 	states, err := db.OrderStates(ctx, []string{p.OrderID})

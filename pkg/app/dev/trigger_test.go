@@ -34,13 +34,14 @@ func TestTrigger(t *testing.T) {
 		return out
 	}
 	says(`(?s)  paid +PAID, COMPLETED\n.*  refund.created\n`)
-	out := says(`(?s)200  charge\.succeeded .*200  checkout\.session\.completed .*\n  order PAID, payment COMPLETED\n`, "paid")
+	out := says(`(?s)200  charge\.succeeded\n.*200  checkout\.session\.completed\n.*\n  order PAID, payment COMPLETED\n`, "paid")
 	id := regexp.MustCompile(`order (order-\w+) `).FindStringSubmatch(out)
 	says(`\n  order REFUNDED, payment REFUNDED\n`, "charge.refunded", "--order", id[1])
 	says(`"duplicate":true(?s:.*)\n  order PAID, payment COMPLETED\n`, "declined, then paid", "--twice", "--shuffle", "--restaurant", "sushi-kaito")
 	says(`checkout\.session\.completed: amount or currency(?s:.*)\n  order PAYMENT_PENDING, payment REVIEW\n`, "checkout.session.completed", "--paid", "100")
-	says(`  400  checkout\.session\.completed (?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "checkout.session.completed", "--forged")
-	says(`  200  customer\.created (?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "customer.created")
+	says(`  400  checkout\.session\.completed\n(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "checkout.session.completed", "--forged")
+	says(`  200  customer\.created\n(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "customer.created")
+	says(`  charge\.dispute\.created waits for a payment, (?s:.*)ch_(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "charge.dispute.created")
 	for want, args := range map[string][]string{
 		`there is no story "payed"`:      {"payed"},
 		"there is no restaurant nowhere": {"paid", "--restaurant", "nowhere"},
