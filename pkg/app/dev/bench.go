@@ -11,8 +11,8 @@ import (
 	"tillhook/pkg/bench"
 )
 
-// roleCommand is how bench starts its processes: this program again.
-const roleCommand = "bench-role"
+// roleName is how bench starts its processes: this program again.
+const roleName = "bench-role"
 
 const benchHelp = `Measures acknowledged deliveries, the whole way to a committed order, the
 worker alone, and what each costs, with a receiver and a worker in processes of
@@ -53,7 +53,7 @@ func benchCommand(p app.Process) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("finding this program: %w", err)
 			}
-			o.Self = []string{self, roleCommand}
+			o.Self = []string{self, roleName}
 			if o.Report != "" {
 				unlessAsked(c, map[string]func(){
 					"connections": func() { o.Connections = []int{1, 16, 64, 256} },
@@ -103,9 +103,9 @@ func unlessAsked(c *cobra.Command, defaults map[string]func()) {
 	}
 }
 
-func roleCommandOf(p app.Process) *cobra.Command {
+func roleCommand(p app.Process) *cobra.Command {
 	return &cobra.Command{
-		Use: roleCommand + " NAME", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: roleName + " NAME", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			p.Args = args
 			return bench.Role(c.Context(), p)

@@ -33,10 +33,10 @@ func Run(ctx context.Context, p app.Process) error {
 	root := &cobra.Command{
 		Use: "dev", Short: "Run the whole product here and play payments through it", Args: cobra.NoArgs,
 		Long: "Runs the services in one process, on DATABASE_URL and REDIS_URL if they are\n" +
-			"set, otherwise on a Postgres and a Redis that it starts. It makes three restaurants\n" +
-			"and thirty orders, posts signed Stripe events for them to its own endpoint, and\n" +
-			"shows the orders as they move. Then it keeps running until Ctrl-C, with a shop in\n" +
-			"which to order, and a stand-in for Stripe's page on which to pay.",
+			"set, otherwise on a Postgres and a Redis that it starts. It makes three\n" +
+			"restaurants and thirty orders, posts signed Stripe events for them to its own\n" +
+			"endpoint, and shows the orders as they move. Then it keeps running until Ctrl-C,\n" +
+			"with a shop in which to order, and a stand-in for Stripe's page on which to pay.",
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
 	}
@@ -45,7 +45,10 @@ func Run(ctx context.Context, p app.Process) error {
 	flags.DurationVar(&o.timeout, "timeout", 60*time.Second, "how long the orders may take")
 	flags.IntVar(&o.port, "port", 0, "port of the endpoint (default PORT, else 3000, or a free one if that is taken)")
 	root.PersistentFlags().StringVar(&o.dir, "dir", "", "where data and logs live (default a folder tillhook in the user's cache)")
-	root.AddCommand(triggerCommand(p, &o.dir), benchCommand(p), roleCommandOf(p))
+	root.AddCommand(triggerCommand(p, &o.dir), benchCommand(p), roleCommand(p))
+	// cobra doesn't know how wide a terminal is.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
+	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -76,15 +79,7 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 		return fmt.Errorf("opening the log: %w", err)
 	}
 	defer logFile.Close()
-	keys, err := encryptionKey(p.Env, home)
-	if err != nil {
-		return err
-	}
-	cfg, err := app.ReadConfig(append(slices.Clone(p.Env),
-		"DATABASE_URL="+stack.DatabaseURL, "REDIS_URL="+stack.RedisURL, "PAYMENT_CONFIG_ENC_KEY="+keys,
-		"DATABASE_URL_FILE=", "REDIS_URL_FILE=", "PAYMENT_CONFIG_ENC_KEY_FILE=",
-		// What gets lost is found within seconds while someone watches.
-		"RECOVER_AFTER=2s", "RECONCILE_AFTER=15s", "RECONCILE_INTERVAL=5s"), app.RoleIngest)
+	cfg, err := config(p.Env, stack, home)
 	if err != nil {
 		return err
 	}
@@ -109,6 +104,21 @@ func run(ctx context.Context, p app.Process, o options) (err error) {
 	return w.withProduct(ctx, func(ctx context.Context) error { return w.playAndServe(ctx, p, o) })
 }
 
+// config is that of the environment, on the services of the stack.
+func config(environ []string, stack *devstack.Stack, home string) (app.Config, error) {
+	keys, err := encryptionKey(environ, home)
+	if err != nil {
+		return app.Config{}, err
+	}
+	return app.ReadConfig(append(slices.Clone(environ),
+		"DATABASE_URL="+stack.DatabaseURL, "REDIS_URL="+stack.RedisURL, "PAYMENT_CONFIG_ENC_KEY="+keys,
+		"DATABASE_URL_FILE=", "REDIS_URL_FILE=", "PAYMENT_CONFIG_ENC_KEY_FILE=",
+		// What gets lost is found within seconds while someone watches.
+		"RECOVER_AFTER=2s", "RECONCILE_AFTER=15s", "RECONCILE_INTERVAL=5s"), app.RoleIngest)
+}
+
+// playAndServe plays the orders' stories and one purchase at the shop, and then
+// leaves all of it to the developer until Ctrl-C.
 func (w *world) playAndServe(ctx context.Context, p app.Process, o options) error {
 	for _, base := range []string{w.cfg.IngestURL, address(w.doors.api)} {
 		if err := waitReady(ctx, base); err != nil {
@@ -131,7 +141,7 @@ func (w *world) playAndServe(ctx context.Context, p app.Process, o options) erro
 		len(s.orders), time.Since(started).Round(10*time.Millisecond), s.deliveries.Load())
 	took, err := w.orderAndPay(ctx, o.timeout)
 	if err != nil {
-		return ended(ctx, err)
+		return unlessStopped(ctx, err)
 	}
 	fmt.Fprintf(p.Stdout, "  one more was ordered at the shop, and paid; its customer knew after %s\n", took.Round(10*time.Millisecond))
 	if o.once {
@@ -143,8 +153,8 @@ func (w *world) playAndServe(ctx context.Context, p app.Process, o options) erro
 	return nil
 }
 
-// ended is nil if it was Ctrl-C that has ended something.
-func ended(ctx context.Context, err error) error {
+// unlessStopped is err, or nil if it was Ctrl-C that has caused it.
+func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -6,6 +6,16 @@ type dish struct {
 	Price       int64
 }
 
+// restaurant is one of the three that there are here. Its secret and its keys are
+// made at the first run.
+type restaurant struct {
+	id, name, slug, currency string
+	menu                     []dish
+	secret                   string // with which deliveries to its endpoint are signed
+	stripeKey                string // with which Stripe is asked
+	shopKey                  string // with which its shop creates orders
+}
+
 func restaurants() []*restaurant {
 	return []*restaurant{
 		{id: "dev_marco", name: "Trattoria da Marco", slug: "trattoria-da-marco", currency: "eur", menu: []dish{

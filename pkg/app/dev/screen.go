@@ -22,24 +22,24 @@ type screen struct {
 }
 
 func newScreen(w io.Writer, s *show) *screen {
-	sc := &screen{w: w, show: s, started: time.Now(), last: map[*scene]string{}}
+	scr := &screen{w: w, show: s, started: time.Now(), last: map[*scene]string{}}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		width, height, err := term.GetSize(int(f.Fd()))
 		// A table that scrolls can't be drawn over.
-		sc.live = err == nil && width >= 78 && height >= orderCount+8
+		scr.live = err == nil && width >= 78 && height >= orderCount+8
 	}
 	fmt.Fprintln(w)
-	if !sc.live {
+	if !scr.live {
 		fmt.Fprintln(w, "  "+heading())
 	}
-	return sc
+	return scr
 }
 
 // finish shows what had no reason to move, where only moves were shown.
-func (sc *screen) finish() {
-	for _, o := range sc.show.orders {
-		if !sc.live && !o.moved() {
-			fmt.Fprintln(sc.w, "  "+sc.line(o))
+func (scr *screen) finish() {
+	for _, o := range scr.show.orders {
+		if !scr.live && !o.moved() {
+			fmt.Fprintln(scr.w, "  "+scr.line(o))
 		}
 	}
 }
@@ -51,37 +51,37 @@ func heading() string {
 	return fmt.Sprintf(row, "ORDER", "STORY", "RESTAURANT", "STATUS", "PAYMENT")
 }
 
-func (sc *screen) draw() {
+func (scr *screen) draw() {
 	var b strings.Builder
-	if sc.live && sc.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", sc.lines)
+	if scr.live && scr.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", scr.lines)
 	}
-	if sc.live {
+	if scr.live {
 		b.WriteString("  " + heading() + "\n")
 	}
 	done := 0
-	for _, o := range sc.show.orders {
-		line := sc.line(o)
+	for _, o := range scr.show.orders {
+		line := scr.line(o)
 		if o.done() {
 			done++
 		}
 		switch {
-		case sc.live:
+		case scr.live:
 			b.WriteString("  " + paint(o, line) + "\n")
-		case o.moved() && sc.last[o] != line:
+		case o.moved() && scr.last[o] != line:
 			b.WriteString("  " + line + "\n")
-			sc.last[o] = line
+			scr.last[o] = line
 		}
 	}
-	if sc.live {
-		fmt.Fprintf(&b, "\n  %d of %d orders where they must be, %d deliveries, %s\n", done, len(sc.show.orders),
-			sc.show.deliveries.Load(), time.Since(sc.started).Round(100*time.Millisecond))
+	if scr.live {
+		fmt.Fprintf(&b, "\n  %d of %d orders where they must be, %d deliveries, %s\n", done, len(scr.show.orders),
+			scr.show.deliveries.Load(), time.Since(scr.started).Round(100*time.Millisecond))
 	}
-	sc.lines = len(sc.show.orders) + 3
-	io.WriteString(sc.w, b.String())
+	scr.lines = len(scr.show.orders) + 3
+	io.WriteString(scr.w, b.String())
 }
 
-func (sc *screen) line(o *scene) string {
+func (scr *screen) line(o *scene) string {
 	return fmt.Sprintf(row, strings.TrimPrefix(o.payment.OrderID, "order-"), o.story, o.restaurant.slug, o.order, o.payState)
 }
 

@@ -16,14 +16,6 @@ import (
 	"tillhook/pkg/secret"
 )
 
-// restaurant is one of the three that there are here.
-type restaurant struct {
-	id, name, slug, currency string
-	menu                     []dish
-	secret                   string // of its endpoint, made at the first run
-	stripeKey, shopKey       string // with which Stripe is asked for it, and its shop orders; likewise
-}
-
 // encryptionKey is PAYMENT_CONFIG_ENC_KEY, else one that is made once and kept
 // beside the data, so that the secrets of an earlier run still open.
 func encryptionKey(environ []string, home string) (string, error) {

@@ -18,7 +18,7 @@ type world struct {
 	db          *postgres.DB
 	log         *slog.Logger
 	doors       doors
-	desk        panel
+	panel       panel
 	restaurants []*restaurant
 	stripe      *stripetest.API
 	shop        *shop
@@ -37,12 +37,12 @@ func openWorld(ctx context.Context, cfg app.Config, port int, db *postgres.DB, h
 		return nil, err
 	}
 	cfg.IngestURL, cfg.FrontendURL, cfg.StripeAPIBase = address(d.ingest), address(d.shop), address(d.stripe)
-	desk, err := openPanel(ctx, cfg, db, home)
+	p, err := openPanel(ctx, cfg, db, home)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return &world{
-		cfg: cfg, db: db, log: log, doors: d, desk: desk, restaurants: restaurants,
+		cfg: cfg, db: db, log: log, doors: d, panel: p, restaurants: restaurants,
 		stripe: newStandIn(restaurants, cfg.IngestURL, log), shop: newShop(restaurants, address(d.api), cfg.StripeAPIBase),
 	}, nil
 }
@@ -59,7 +59,7 @@ func (w *world) withProduct(ctx context.Context, f func(context.Context) error) 
 		func(ctx context.Context) error { return app.RunIngest(ctx, cfg, w.log, metrics, w.doors.ingest) },
 		func(ctx context.Context) error { return app.RunWorker(ctx, cfg, w.log, metrics) },
 		func(ctx context.Context) error { return app.RunAPI(ctx, cfg, w.log, metrics, w.doors.api) },
-		func(ctx context.Context) error { return app.RunAdmin(ctx, cfg, w.log, w.desk.listener) },
+		func(ctx context.Context) error { return app.RunAdmin(ctx, cfg, w.log, w.panel.listener) },
 		func(ctx context.Context) error { return serve(ctx, w.doors.stripe, w.stripe) },
 		func(ctx context.Context) error { return serve(ctx, w.doors.shop, w.shop.handler()) },
 	}
