@@ -70,7 +70,7 @@ type tenant struct {
 	setAt        int64           // when the current secret was stored, in microseconds
 	secrets      []signingSecret // also the previous one past its expiry, to tell why it is refused
 	fault        string          // why there is no secret, for operators
-	sealed       bool            // the fault is that a secret is there, but no key opens it
+	locked       bool            // the fault is that a secret is there, but no key opens it
 }
 
 type signingSecret struct {
@@ -217,7 +217,7 @@ func (d *Directory) tenant(c event.Config) *tenant {
 		}
 		if err != nil {
 			if expires.IsZero() { // an old one that doesn't open is no loss once it is past its time
-				t.fault, t.sealed = fmt.Sprintf("the signing secret can't be opened: %v", err), true
+				t.fault, t.locked = fmt.Sprintf("the signing secret can't be opened: %v", err), true
 			} else if d.now().After(expires) {
 				return
 			}

@@ -193,7 +193,7 @@ func TestAnUndecryptableSecretHurtsNobodyElse(t *testing.T) {
 	if got := knows(d); !cmp.Equal(got, []string{"a"}) {
 		t.Errorf("usable: %v", got)
 	}
-	if got := d.current.Load().byID["broken"]; !got.sealed || !strings.Contains(got.fault, "no key opens") {
+	if got := d.current.Load().byID["broken"]; !got.locked || !strings.Contains(got.fault, "no key opens") {
 		t.Errorf("%+v", got)
 	}
 	if !strings.Contains(log.String(), "restaurant=broken") || strings.Contains(log.String(), "hunter2") {

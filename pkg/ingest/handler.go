@@ -171,8 +171,8 @@ func (h *handler) verify(ctx context.Context, d *delivery) error {
 	return nil
 }
 
-// match tries every live secret of every restaurant that d may be for,
-// whichever matches first.
+// match tries every live secret of every restaurant that d may be for, even after
+// one has matched: the time of the answer must not tell which.
 func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signature Signature) error {
 	candidates, err := h.candidates(ctx, d, known)
 	if err != nil {
@@ -211,8 +211,8 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 		if d.tenant != nil {
 			d.reason = d.tenant.fault
 		}
-		if d.tenant != nil && d.tenant.sealed {
-			d.status = event.VerificationFailed
+		if d.tenant != nil && d.tenant.locked {
+			d.status = event.VerificationFailed // there is a configuration: its secret can't be read
 		}
 	}
 	return nil

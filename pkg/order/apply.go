@@ -103,8 +103,9 @@ type Result struct {
 var ErrAmount = errors.New("amount or currency is not what the order asked for")
 
 // Apply joins what e says into p, one of o's payments, and recomputes both
-// states from the facts. It never looks at the states to decide, so that any
-// order of arrival, with any duplicates, ends in the same place.
+// states from the facts. What they were before counts only where an operator has
+// settled something without facts (nextPaymentStatus), so that any order of
+// arrival, with any duplicates, ends in the same place.
 func Apply(o *Order, p *Payment, e Entry) Result {
 	if err := guard(o, p, e); err != nil {
 		return Result{Err: event.Permanent(err)}
@@ -117,7 +118,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	}
 	p.Facts = joined
 	p.Livemode, p.ModeUnknown = e.Livemode, false
-	name := p.ProviderPaymentID
+	name := p.ProviderPaymentID // an intent gives way to none but an intent
 	if joined.Intent != "" || !strings.HasPrefix(name, "pi_") {
 		name = cmp.Or(joined.Intent, joined.Session, name)
 	}

@@ -81,8 +81,8 @@ func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metric
 	return p
 }
 
-// Traced makes the processor go on with the traces that events came in, before
-// it runs.
+// Traced is to be called before Run: each attempt then goes on with the trace in
+// which its event was delivered.
 func (p *Processor) Traced(t *telemetry.Tracer) *Processor {
 	p.tracer = t
 	return p
@@ -176,7 +176,8 @@ func (p *Processor) follow(ctx context.Context, a event.Attempt, e event.Stored)
 	return r, err
 }
 
-// noRoom reports whether an event was put off for no fault of anybody's.
+// noRoom reports whether an event was only put off: it is tried again, without
+// using up an attempt.
 func noRoom(err error) bool {
 	_, ok := event.Wait(err)
 	return ok

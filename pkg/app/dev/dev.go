@@ -1,5 +1,7 @@
 // Package dev runs everything in one process, on services that it finds or
-// starts by itself, and plays payments through it over real HTTP.
+// starts by itself, and plays payments through it over real HTTP. world.go holds
+// it together, show.go plays the orders, shop.go is the shop, standin.go stands
+// in for Stripe, trigger.go sends a story of the developer's choice.
 package dev
 
 import (
