@@ -68,7 +68,7 @@ func backlog(s event.State) string {
 		says += ", the oldest " + span(s.BacklogAge())
 	}
 	if s.Waiting > 0 {
-		says += fmt.Sprintf("; %d wait for their payment", s.Waiting)
+		says += fmt.Sprintf("; waiting for their payment: %d", s.Waiting)
 	}
 	return says
 }

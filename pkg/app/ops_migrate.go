@@ -14,8 +14,8 @@ func (o *ops) migrate() *cobra.Command {
 	var commit bool
 	up := &cobra.Command{
 		Use: "up", Short: "Apply every pending migration", Args: takes(),
-		Long: "Applies every pending migration, under a lock, so that several may start at once.\n" +
-			"It only adds, and does nothing when the schema is up to date.",
+		Long: "Applies every pending migration, under a lock, so that several may start at\n" +
+			"once. It only adds, and does nothing when the schema is up to date.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.history(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				done, err := db.MigrateUp(ctx)

@@ -46,9 +46,9 @@ func (o *ops) reconcileOrders() *cobra.Command {
 	var restaurant string
 	c := &cobra.Command{
 		Use: "reconcile [ORDER ...]", Short: "Compare pending orders with Stripe's record (needs --commit)",
-		Long: "Asks Stripe about the payments of orders that are PAYMENT_PENDING: those that are\n" +
-			"named, or with --stuck all that wait for too long. What Stripe has is stored as\n" +
-			"an event and worked off like any other; without --commit it says what would\n" +
+		Long: "Asks Stripe about the payments of orders that are PAYMENT_PENDING: those that\n" +
+			"are named, or with --stuck all that wait for too long. What Stripe has is stored\n" +
+			"as an event and worked off like any other; without --commit it says what would\n" +
 			"change. An order that nothing at Stripe explains stays as it is.",
 		Example: "  ops orders reconcile order-1\n  ops orders reconcile --stuck --older 1h --commit",
 		RunE: func(c *cobra.Command, args []string) error {

@@ -139,7 +139,7 @@ func (o *ops) createRestaurant() *cobra.Command {
 	var w writing
 	var r createdRestaurant
 	c := &cobra.Command{
-		Use: "create SLUG --name NAME", Short: "Create a restaurant, with a configuration that waits for its secret", Args: takes("SLUG"),
+		Use: "create SLUG --name NAME", Short: "Create a restaurant, and a configuration that waits for its secret", Args: takes("SLUG"),
 		Long: "Creates a restaurant and its Stripe configuration. The slug is the last part of\n" +
 			"its endpoint's address: /api/v1/webhooks/stripe/SLUG. Its secret is stored with\n" +
 			"\"secrets set\".",

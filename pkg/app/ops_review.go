@@ -17,9 +17,9 @@ func (o *ops) undecidedPayments() *cobra.Command {
 		Use: "review", Short: "List payments on which a human must decide", Args: takes(),
 		Long: "Lists the payments that nobody but a human can decide on, the one that waits for\n" +
 			"the longest first: those whose money is not what the order asked for (REVIEW),\n" +
-			"and the second payment of an order that was paid twice. Each leaves the list when\n" +
-			"the money is refunded in Stripe's Dashboard or, for money that will do, when the\n" +
-			"order is settled by hand. Replaying their events changes nothing.",
+			"and the second payment of an order that was paid twice. Each leaves the list\n" +
+			"when the money is refunded in Stripe's Dashboard or, for money that will do,\n" +
+			"when the order is settled by hand. Replaying their events changes nothing.",
 		Example: "  ops orders review\n  ops orders review --restaurant trattoria-da-marco -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit < 1 {

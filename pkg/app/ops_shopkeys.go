@@ -38,8 +38,9 @@ func (o *ops) createShopKey() *cobra.Command {
 	var name string
 	c := &cobra.Command{
 		Use: "create RESTAURANT", Short: "Make a key for a restaurant's storefront (needs --commit)", Args: takes("RESTAURANT"),
-		Long: "Makes a key with which a storefront creates orders of one restaurant, named by its\n" +
-			"slug or id, and prints it: it can't be read again. A restaurant may have several.",
+		Long: "Makes a key with which a storefront creates orders of one restaurant, named by\n" +
+			"its slug or id, and prints it: it can't be read again. A restaurant may have\n" +
+			"several.",
 		Example: "  ops apikeys create trattoria-da-marco --name \"web shop\" --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			begun, err := o.begin(c, w)
@@ -179,9 +180,9 @@ func (o *ops) orderToken() *cobra.Command {
 	}
 	return &cobra.Command{
 		Use: "token ORDER", Short: "Print the token that lets a customer see and pay an order", Args: takes("ORDER"),
-		Long: "Prints an order's token, for the widget and the storefront API. It follows from the\n" +
-			"order's id and the services' first key, so that an order which another application\n" +
-			"has stored has one, too.",
+		Long: "Prints an order's token, for the widget and the storefront API. It follows from\n" +
+			"the order's id and the services' first key, so that an order which another\n" +
+			"application has stored has one, too.",
 		Example: "  ops orders token order-1\n  ops orders token order-1 -o json",
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.sealingVault(c.Context(), func(ctx context.Context, db *postgres.DB, ring *secret.Ring) error {

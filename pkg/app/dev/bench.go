@@ -22,8 +22,8 @@ otherwise ones that it starts.
 
 On the same services and in turns, so that the ratios hold on any machine:
   verify-only  Echo and the check of the signature, nothing stored: the ceiling
-  usual        Echo, the SDK's full decode, one INSERT, the task queued before the
-               answer; its worker does one statement per step
+  usual        Echo, the SDK's full decode, one INSERT, the task queued before
+               the answer; its worker does one statement per step
   asynq no-op  asynq's worker with tasks that do nothing
 
 Closed loops send as fast as they are answered; what is paced, or an open loop
