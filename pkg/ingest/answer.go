@@ -13,8 +13,8 @@ import (
 	"tillhook/pkg/event"
 )
 
-// Answers. All refusals look the same, so that nobody learns from them which
-// restaurant exists or which check failed.
+// failure is the body of what is not accepted. All refusals look the same, so
+// that nobody learns from them which restaurant exists or which check failed.
 type failure struct {
 	Error string `json:"error"`
 }
@@ -83,7 +83,7 @@ func (h *handler) refuse(c echo.Context, d *delivery) error {
 }
 
 // forbid answers an address that is not on the list. It needs no secrecy: the
-// sender knows his address, and the list is Stripe's published one.
+// sender knows its address, and the list is Stripe's published one.
 func (h *handler) forbid(c echo.Context) error {
 	h.metrics.Deliveries.WithLabelValues("forbidden").Inc()
 	return c.JSON(http.StatusForbidden, failure{"Forbidden"})

@@ -12,7 +12,7 @@ const (
 	// bodies are some kilobytes, a hundred with long embedded lists.
 	MaxBody = 1 << 20
 
-	// trustedLength is how much memory a sender gets on his word alone, in
+	// trustedLength is how much memory a sender gets on its word alone, in
 	// bytes; more only as he really sends it.
 	trustedLength = 16 << 10
 
@@ -25,13 +25,13 @@ const (
 // errCrowded is of a body for which there is no room.
 var errCrowded = errors.New("too many long bodies are being received")
 
-// longBody is how much of longBodies a request's body takes, if it says the truth
-// about its length or nothing at all.
+// longBody is how many of the longBodies a request's body takes: none if it is
+// short or too long to be read, the most that one may have if it doesn't say.
 func longBody(req *http.Request) int64 {
 	switch n := req.ContentLength; {
 	case n < 0:
 		return MaxBody
-	case n <= trustedLength, n > MaxBody: // that isn't read
+	case n <= trustedLength, n > MaxBody:
 		return 0
 	default:
 		return n

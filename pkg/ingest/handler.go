@@ -46,7 +46,7 @@ type handler struct {
 	resolver  *resolver
 	writer    *writer
 	failures  *failures
-	long      *semaphore.Weighted // of longBodies
+	long      *semaphore.Weighted // room for long bodies, in bytes
 	examiner  *examiner
 	uses      *batch.Latest[useKey]
 	allowed   []netip.Prefix // of STRIPE_IP_ALLOWLIST; none means everyone
@@ -82,12 +82,12 @@ func (h *handler) receive(c echo.Context) error {
 		return h.forbid(c)
 	}
 	var err error
-	long := longBody(req)
-	if !h.long.TryAcquire(long) {
+	room := longBody(req)
+	if !h.long.TryAcquire(room) {
 		c.Response().Header().Set("Connection", "close") // nothing is read
 		return h.unavailable(c, d, errCrowded)
 	}
-	defer h.long.Release(long)
+	defer h.long.Release(room)
 	if d.body, err = readBody(c.Response(), req); err != nil {
 		return h.unread(c, err)
 	}
