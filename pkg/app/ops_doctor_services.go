@@ -107,7 +107,7 @@ func queueFaults(ctx context.Context, tasks *queue.Queue) (string, []fault, erro
 		}
 	}
 	if archived > 0 {
-		faults = append(faults, fault{plural(archived, "task") + " archived: their events are FAILED",
+		faults = append(faults, fault{plural(archived, "archived task") + ": what they were for is FAILED",
 			failedRemedy + "; what is done with can be deleted on the panel's page Queues"})
 	}
 	if latency > time.Minute {

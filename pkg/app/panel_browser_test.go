@@ -22,6 +22,8 @@ func TestPanelInABrowser(t *testing.T) {
 	paid, failing, nobody := p.newPayments("a", 1)[0], p.newPayments("b", 1)[0], p.factory.Payment("a", "order-nobody", "payment-nobody", 2500, "eur")
 	p.newPayments("a", 3)
 	p.exec(`UPDATE "Order" SET "createdAt" = now() - interval '2 hours' WHERE id = $1`, "order-00003")
+	p.exec(`INSERT INTO "OrderLookup" ("orderId", finding, "lookedAt", "nextLookAt") VALUES ($1, $2, now(), now())`, "order-00003",
+		"looking up session cs_live_"+strings.Repeat("x", 58)+": no such object at Stripe for this API key (HTTP 404)")
 	p.exec(`UPDATE "Payment" SET amount = 9900 WHERE id = $1`, failing.PaymentID)
 	for _, e := range []stripetest.Event{p.factory.CheckoutCompleted(paid), p.factory.ChargeSucceeded(paid), p.factory.ChargeRefunded(paid, 1000)} {
 		p.deliver(paid, e)
