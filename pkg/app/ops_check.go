@@ -48,7 +48,7 @@ func (o *ops) checkSecrets() *cobra.Command {
 			"For one restaurant it prints all that it knows. For all of them it prints a line\n" +
 			"each, and the faults: MODE is off if the configuration is not active, ACCEPTED\n" +
 			"and REFUSED are how long ago a delivery last was, with a * if it was signed with\n" +
-			"the old secret. With -o json it prints everything.",
+			"the previous secret. With -o json it prints everything.",
 		Example: "  ops secrets check\n  ops secrets check trattoria-da-marco",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -77,7 +77,7 @@ func (a checked) writeLines(w io.Writer) error {
 	}
 	for _, r := range a.Restaurants {
 		if r.Previous != nil && r.Previous.Accepted {
-			writeHanging(w, "  ", r.Slug+", the old secret: "+r.Previous.Advice)
+			writeHanging(w, "  ", r.Slug+", the previous secret: "+r.Previous.Advice)
 		}
 	}
 	_, err := fmt.Fprintf(w, "\nclock: %s; keys: %s\n", a.Clock, dash(strings.Join(a.Keys, ", ")))
@@ -133,9 +133,9 @@ func (c checkedRestaurant) write(w io.Writer, clock clockCheck) {
 		facts = append(facts, fact{"previous", p.describe()})
 		if p.Accepted {
 			facts = append(facts, fact{"overlap", left(c.row.PreviousExpiresAt.Sub(c.row.ReadAt)) + " left, until " + clockTime(*p.ExpiresAt)},
-				fact{"old secret", p.Advice})
+				fact{"advice", p.Advice})
 		} else {
-			facts = append(facts, fact{"overlap", "over: the old secret is refused"})
+			facts = append(facts, fact{"overlap", "over: the previous secret is refused"})
 		}
 	}
 	accepted := ago(c.row.ReadAt, c.use.AcceptedAt)

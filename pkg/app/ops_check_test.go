@@ -105,39 +105,39 @@ func TestOpsChecksARotation(t *testing.T) {
 	d.exec(`UPDATE "RestaurantPaymentConfig" SET "webhookSecretSetAt" = now() - interval '5 hours 1 min'`)
 	const head = `
 r (r), mode live
-  secret      sealed, 38 characters, fingerprint 9acb9b84c4cd70df
-  set         5 h ago, TIME
-  probe       signed with it, and verified
-  previous    sealed, 38 characters, fingerprint 643b78bb99949e65
-  overlap     72 h left, until TIME
+  secret    sealed, 38 characters, fingerprint 9acb9b84c4cd70df
+  set       5 h ago, TIME
+  probe     signed with it, and verified
+  previous  sealed, 38 characters, fingerprint 643b78bb99949e65
+  overlap   72 h left, until TIME
 `
-	const tail = "  clock       CLOCK\n\nNo faults.\n"
-	d.shows(0, head+`  old secret  never used since the rotation; the new one has verified nothing
-              yet: keep it
-  accepted    never
-  refused     never
+	const tail = "  clock     CLOCK\n\nNo faults.\n"
+	d.shows(0, head+`  advice    never used since the rotation; the new one has verified nothing yet:
+            keep it
+  accepted  never
+  refused   never
 `+tail, "", "secrets", "check", "r")
 
 	d.delivered("r", "previous", "3 h 1 min")
 	d.delivered("r", "current", "2 h 1 min")
 	d.exec(`INSERT INTO "WebhookEvent" (id, "eventType", status, "restaurantId", payload, "occurredAt", "createdAt", "lastError")
 		VALUES ('x', 'x', 'VERIFICATION_FAILED', 'r', '', now(), now() - interval '4 hours 1 min', 'signed with a secret that is not ours: another endpoint''s, mistyped when it was stored, or forged')`)
-	d.shows(0, head+`  old secret  last used 3 h ago: safe to revoke
-  accepted    2 h ago, signed with the current secret
-  refused     4 h ago: signed with a secret that is not ours: another
-              endpoint's, mistyped when it was stored, or forged
+	d.shows(0, head+`  advice    last used 3 h ago: safe to revoke
+  accepted  2 h ago, signed with the current secret
+  refused   4 h ago: signed with a secret that is not ours: another endpoint's,
+            mistyped when it was stored, or forged
 `+tail, "", "secrets", "check", "r")
 
 	d.delivered("r", "previous", "4 min 1 s")
-	d.shows(0, head+`  old secret  still in use 4 min ago: keep it
-  accepted    4 min ago, signed with the previous secret
-  refused     4 h ago: signed with a secret that is not ours: another
-              endpoint's, mistyped when it was stored, or forged
+	d.shows(0, head+`  advice    still in use 4 min ago: keep it
+  accepted  4 min ago, signed with the previous secret
+  refused   4 h ago: signed with a secret that is not ours: another endpoint's,
+            mistyped when it was stored, or forged
 `+tail, "", "secrets", "check", "r")
 	d.shows(0, `
 RESTAURANT  MODE  SECRET  AGE  OVERLAP  ACCEPTED  REFUSED  FAULTS
 r           live  sealed  5 h  72 h     4 min *   4 h      -
-  r, the old secret: still in use 4 min ago: keep it
+  r, the previous secret: still in use 4 min ago: keep it
 
 clock: CLOCK; keys: 7c06baef
 
@@ -157,7 +157,7 @@ r (r), mode live
   set       12 d ago, TIME
   probe     signed with it, and verified
   previous  sealed, and can't be opened here
-  overlap   over: the old secret is refused
+  overlap   over: the previous secret is refused
   accepted  never
   refused   never
   clock     CLOCK
