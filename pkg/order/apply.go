@@ -73,8 +73,8 @@ type Work struct {
 	Err   error // why the event contributes nothing, if it can't be read
 }
 
-// SecondPayment is the reason of the transition that settles a payment of an
-// order which another payment has paid already. Nothing is wrong with the event,
+// SecondPayment is the reason of the transition by which a payment has the money
+// of an order, for the first time or again, while another payment has it already. Nothing is wrong with the event,
 // and the order is PAID once; but the customer has paid twice, and somebody has
 // to give one of the two back.
 const SecondPayment = "second payment of a paid order: refund one"
@@ -110,6 +110,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	if err := guard(o, p, e); err != nil {
 		return Result{Err: event.Permanent(err)}
 	}
+	kept := p.kept()
 	joined := p.Facts.Join(e.Facts)
 	news := !joined.Equal(p.Facts)
 	t := Transition{
@@ -126,7 +127,7 @@ func Apply(o *Order, p *Payment, e Entry) Result {
 	p.Status = nextPaymentStatus(p)
 	o.Status = nextStatus(o)
 	t.OrderTo, t.PaymentTo = o.Status, p.Status
-	if !t.PaymentFrom.Settled() && t.PaymentTo.keptMoney() && paidTwice(o, p) {
+	if !kept && p.kept() && paidTwice(o, p) {
 		t.Reason = SecondPayment
 	}
 

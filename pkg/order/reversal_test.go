@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"slices"
 	"testing"
 
 	"tillhook/pkg/order"
@@ -145,6 +146,59 @@ func TestSecondPaymentIsFlaggedOnce(t *testing.T) {
 		}
 		if states(o) != want {
 			t.Errorf("%s, want %s", states(o), want)
+		}
+	}
+}
+
+// Money that went back, or was lost, can come to the restaurant again: the bank
+// returns a refund, a dispute is won in the end. If another payment has the
+// customer's money by then, he has paid twice, however it came about.
+func TestMoneyThatIsKeptAgainIsASecondPayment(t *testing.T) {
+	t.Parallel()
+	paidBy := func(n string) order.Contribution {
+		f := paid("cs_"+n, "pi_"+n)
+		f.Charges = []string{"ch_" + n}
+		return order.Contribution{Facts: f}
+	}
+	of := func(n string, f order.Facts) order.Contribution {
+		f.Charges = []string{"ch_" + n}
+		return order.Contribution{Facts: f}
+	}
+	sent, returned := refundOf("re_1", "succeeded", asked.Amount), refundOf("re_1", "failed", asked.Amount)
+	for _, c := range []struct {
+		name    string
+		events  []order.Contribution
+		flagged []string
+		want    string
+	}{
+		{"the first one's refund fails after the second has paid", []order.Contribution{paidBy("1"), of("1", sent), paidBy("2"), of("1", returned)},
+			[]string{"p1"}, "PAID / COMPLETED COMPLETED"},
+		{"the refund came before its money", []order.Contribution{paidBy("2"), {PaymentID: "p1", Facts: sent}, paidBy("1"), {Facts: returned}},
+			[]string{"p1"}, "PAID / COMPLETED COMPLETED"},
+		{"the first one's lost dispute is won after all", []order.Contribution{paidBy("1"), of("1", disputeIs("lost")), paidBy("2"), of("1", disputeIs("won"))},
+			[]string{"p1"}, "PAID / COMPLETED COMPLETED"},
+		{"a part of what went back comes again", []order.Contribution{paidBy("1"), of("1", sent), paidBy("2"), of("1", refundOf("re_2", "succeeded", 1000)), of("1", returned)},
+			[]string{"p1"}, "PAID / PARTIALLY_REFUNDED COMPLETED"},
+		{"what went back is disputed as well", []order.Contribution{paidBy("1"), of("1", sent), paidBy("2"), of("1", disputeIs("needs_response"))},
+			nil, "PAID / DISPUTED COMPLETED"},
+		{"both go back, and one comes again", []order.Contribution{paidBy("1"), of("1", sent), paidBy("2"), of("2", refundOf("re_2", "succeeded", asked.Amount)), of("1", returned)},
+			nil, "PAID / COMPLETED REFUNDED"},
+	} {
+		o := newOrder("cs_1", "cs_2")
+		book := bookOf(o)
+		for i, e := range c.events {
+			if r := book.Settle([]order.Entry{entry(string(rune('a'+i)), e)}); r[0].Err != nil {
+				t.Errorf("%s: %v", c.name, r[0].Err)
+			}
+		}
+		var flagged []string
+		for _, tr := range book.Changes().Transitions {
+			if tr.Reason == order.SecondPayment {
+				flagged = append(flagged, tr.PaymentID)
+			}
+		}
+		if !slices.Equal(flagged, c.flagged) || states(o) != c.want {
+			t.Errorf("%s: %s, flagged %v; want %s, %v", c.name, states(o), flagged, c.want, c.flagged)
 		}
 	}
 }

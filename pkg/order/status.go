@@ -42,9 +42,10 @@ func (s PaymentStatus) Settled() bool {
 	return false
 }
 
-// keptMoney reports whether the money came and has not gone back altogether.
-func (s PaymentStatus) keptMoney() bool {
-	return s.Settled() && s != PaymentRefunded && s != PaymentDisputeLost
+// kept reports whether the money came and has not gone back altogether, which it
+// may have though it is disputed.
+func (p *Payment) kept() bool {
+	return p.Status.Settled() && p.Status != PaymentRefunded && p.Status != PaymentDisputeLost && !p.Facts.allBack(p.Expected)
 }
 
 // drivenByPayments reports whether events may write over s at all.
@@ -128,6 +129,6 @@ func orderStatus(payments []*Payment) Status {
 // money. One that went back in full, or was lost in a dispute, has it no more.
 func paidTwice(o *Order, p *Payment) bool {
 	return slices.ContainsFunc(o.Payments, func(other *Payment) bool {
-		return other != p && other.Status.keptMoney()
+		return other != p && other.kept()
 	})
 }
