@@ -13,8 +13,9 @@ import (
 
 // classify tells the caller when a statement's rows are at fault, or another
 // transaction, and not the server. The codes are SQLSTATE's: data exception,
-// integrity constraint violation, program limit exceeded; serialization
-// failure, deadlock, lock not available, canceled by a timeout.
+// integrity constraint violation, program limit exceeded, and what a trigger
+// raises, as the ordering application may have some; serialization failure,
+// deadlock, lock not available, canceled by a timeout.
 //
 // Whatever is left is the server's state, and passes: no connection, a server
 // that shuts down or starts up, that is full, that takes no writes. So does a
@@ -26,7 +27,7 @@ func classify(ctx context.Context, err error) error {
 		return err
 	}
 	switch e.Code.Class() {
-	case "22", "23", "54":
+	case "22", "23", "54", "P0", "45":
 		return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
 	}
 	switch e.Code {
