@@ -103,11 +103,40 @@ func (o *ops) check(ctx context.Context, db *postgres.DB, ring *secret.Ring, nam
 	a.Clock = compareClocks(before, o.now(), theirs)
 	a.Faults = len(a.Clock.Faults)
 	for _, r := range all {
-		c := checkRestaurant(r, uses[r.ID], ring, o.now())
-		a.Restaurants = append(a.Restaurants, c)
+		a.Restaurants = append(a.Restaurants, checkRestaurant(r, uses[r.ID], ring, o.now()))
+	}
+	if !a.single {
+		compareSecrets(a.Restaurants)
+	}
+	for _, c := range a.Restaurants {
 		a.Faults += len(c.Faults)
 	}
 	return a, nil
+}
+
+// compareSecrets finds restaurants with the same secret. It can't say whose an
+// event is then: what names nothing that is known, as a refund that overtakes its
+// charge, is taken for one of them, and the other never hears of it. Restaurants
+// that each have a Connect account are told apart by that.
+func compareSecrets(all []checkedRestaurant) {
+	first := map[string]*checkedRestaurant{}
+	for i := range all {
+		c := &all[i]
+		if !c.Active || !c.Secret.Verifies {
+			continue
+		}
+		other := first[c.Secret.Fingerprint]
+		if other == nil {
+			first[c.Secret.Fingerprint] = c
+			continue
+		}
+		if a, b := c.row.Account, other.row.Account; a == "" || b == "" || a == b {
+			c.Faults = append(c.Faults, fault{
+				fmt.Sprintf("the secret is that of %s, too: whose an event is can't always be told", other.Slug),
+				"make an endpoint of its own in Stripe's Dashboard, with the slug in its URL, then: ops secrets rotate " + c.Slug + " --commit",
+			})
+		}
+	}
 }
 
 // compareClocks takes our time from before and after theirs was read, and

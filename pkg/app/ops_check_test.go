@@ -211,6 +211,32 @@ ops: 1 fault found
 	}
 }
 
+// Who has the same secret can't always be told apart, unless by a Connect account.
+func TestOpsCheckNoticesASecretOfTwo(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	same := d.secret("same")
+	for _, slug := range []string{"first", "off", "second"} {
+		d.sealed(slug, keyA, same, 12)
+	}
+	d.exec(`UPDATE "RestaurantPaymentConfig" SET "isActive" = false WHERE id = 'c-off'`)
+	d.sealed("other", keyA, d.secret("other"), 12)
+	out, code := d.run("", "secrets", "check")
+	const want = `
+1 fault:
+  second: the secret is that of first, too: whose an event is can't always be
+  told
+    > make an endpoint of its own in Stripe's Dashboard, with the slug in its
+      URL, then: ops secrets rotate second --commit
+ops: 1 fault found
+`
+	if code != 1 || len(out) < len(want) || out[len(out)-len(want):] != want {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	d.exec(`UPDATE "RestaurantPaymentConfig" SET "stripeAccountId" = 'acct_' || "restaurantId"`)
+	d.works("", "secrets", "check")
+}
+
 func TestOpsNamesByIDAndSlug(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
