@@ -169,7 +169,7 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 		t.Errorf("beside a misspelt event, what is there is not replayed: %s", got)
 	}
 	// What is there beside it is shown all the same, and what the flags leave out is no error.
-	if out, _ := d.run("", "events", "list", "evt_done", "evt_misspelt"); !strings.Contains(out, "PROCESSING  webhook  evt_done") {
+	if out, _ := d.run("", "events", "list", "evt_done", "evt_misspelt"); !strings.Contains(out, "PROCESSING  evt_done") {
 		t.Errorf("beside a misspelt event, what is there is not listed:\n%s", out)
 	}
 	for _, args := range []string{"evt_done --status FAILED", "evt_done evt_begun --limit 1", "--order o", "--status FAILED"} {
