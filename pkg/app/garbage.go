@@ -16,7 +16,7 @@ const (
 	// ingestGarbage and workerGarbage are for processes that hold next to nothing
 	// and make garbage all the time: with the default a tenth of their work is to
 	// look for it. More would take ingest above 80 MB under full load.
-	ingestGarbage = 180
+	ingestGarbage = 160
 	workerGarbage = 400
 
 	// busyMemory is where such a process begins to look more often, in bytes. What
