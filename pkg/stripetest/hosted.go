@@ -6,10 +6,10 @@ import (
 	html "html/template"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"tillhook/pkg/order"
 )
 
 // The hosted page has no script, so that whoever plays a customer needs only a
@@ -129,16 +129,9 @@ func (c *checkout) show(w http.ResponseWriter) {
 
 // Price is an amount of minor units as a customer reads it.
 func Price(amount int64, currency string) string {
-	digits := 2
-	if slices.Contains([]string{"jpy", "krw", "vnd", "clp"}, currency) {
-		digits = 0
-	}
-	text := strconv.FormatInt(amount, 10)
-	if digits > 0 {
-		text = strings.Repeat("0", max(0, digits+1-len(text))) + text
-		text = text[:len(text)-digits] + "." + text[len(text)-digits:]
-	}
-	for i := len(text) - digits - min(digits, 1) - 3; i > 0; i -= 3 {
+	text, _, _ := strings.Cut(order.Money{Amount: amount, Currency: currency}.String(), " ")
+	whole, _, _ := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}
 	if sign := map[string]string{"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}[currency]; sign != "" {
