@@ -136,7 +136,7 @@ func TestAnOrderThatSomebodyBeginsToPayIsNotEnded(t *testing.T) {
 		}
 		ended <- err
 	}()
-	waitForALock(t, d, ended)
+	waitForLocks(t, d, 1, ended)
 	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
 		t.Error(err)
 	}

@@ -141,7 +141,7 @@ func TestACheckoutAfterTheEnd(t *testing.T) {
 		}
 		begun <- err
 	}()
-	waitForALock(t, d, begun)
+	waitForLocks(t, d, 1, begun)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
 		_, err := w.Settle(context.Background(), batch)
 		settled <- err
 	}()
-	waitForALock(w.t, w.DB, settled)
+	waitForLocks(w.t, w.DB, 1, settled)
 	if err := tx.Commit(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,11 +108,11 @@ func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
 	}
 }
 
-// waitForALock returns when somebody waits for a lock, who must not have done
-// before.
-func waitForALock(t *testing.T, d *postgres.DB, done <-chan error) {
+// waitForLocks returns when so many wait for locks; the last of them must not have
+// done before.
+func waitForLocks(t *testing.T, d *postgres.DB, many int, done <-chan error) {
 	t.Helper()
-	for get[int](t, d, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+	for get[int](t, d, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) < many {
 		select {
 		case err := <-done:
 			t.Fatal("it waits for nobody:", err)

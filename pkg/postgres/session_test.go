@@ -114,7 +114,7 @@ func TestASessionIsKeptWhileACheckoutBegins(t *testing.T) {
 	}
 	kept := make(chan error)
 	go func() { kept <- d.KeepSession(t.Context(), "p1", 1, "cs_test_1") }()
-	waitForALock(t, d, kept)
+	waitForLocks(t, d, 1, kept)
 	if _, err := tx.Exec(db.Query("checkout_supersede"), "p1"); err != nil {
 		t.Error(err)
 	}
