@@ -59,46 +59,55 @@ func (c *conn) close() {
 
 // post sends d and returns the answer's status.
 func (c *conn) post(ctx context.Context, d *delivery) (status int, err error) {
-	if c.net == nil {
-		if err := c.dial(ctx); err != nil {
-			return 0, err
-		}
-	}
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
-	if err := c.net.SetDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := c.send(ctx, d); err != nil {
 		return 0, err
 	}
-	c.out = append(append(c.out[:0], d.head...), d.body...)
-	if _, err := c.net.Write(c.out); err != nil {
-		return 0, fmt.Errorf("sending: %w", err)
+	status, last, err := c.answer()
+	if last || err != nil {
+		c.close()
 	}
-	return c.answer()
+	return status, err
+}
+
+// send sends d, over a new connection if there is none.
+func (c *conn) send(ctx context.Context, d *delivery) error {
+	if c.net == nil {
+		if err := c.dial(ctx); err != nil {
+			return err
+		}
+	}
+	err := c.net.SetDeadline(time.Now().Add(answerWithin))
+	if err == nil {
+		c.out = append(append(c.out[:0], d.head...), d.body...)
+		_, err = c.net.Write(c.out)
+	}
+	if err != nil {
+		c.close()
+		return fmt.Errorf("sending: %w", err)
+	}
+	return nil
 }
 
 var errAnswer = errors.New("the answer is not HTTP/1.1")
 
 // answer reads the status, the two headers that tell where the answer ends, and
-// over the rest.
-func (c *conn) answer() (status int, err error) {
+// over the rest. No other answer comes after the last.
+func (c *conn) answer() (status int, last bool, err error) {
 	line, err := c.reader.ReadSlice('\n')
 	if err != nil {
-		return 0, fmt.Errorf("reading the answer: %w", err)
+		return 0, false, fmt.Errorf("reading the answer: %w", err)
 	}
 	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.")) {
-		return 0, errAnswer
+		return 0, false, errAnswer
 	}
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, errAnswer
+		return 0, false, errAnswer
 	}
-	length, chunked, last := 0, false, false
+	length, chunked := 0, false
 	for {
 		line, err := c.reader.ReadSlice('\n')
 		if err != nil {
-			return 0, fmt.Errorf("reading the answer: %w", err)
+			return 0, false, fmt.Errorf("reading the answer: %w", err)
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
@@ -109,7 +118,7 @@ func (c *conn) answer() (status int, err error) {
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(value)); err != nil {
-				return 0, errAnswer
+				return 0, false, errAnswer
 			}
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = true
@@ -124,10 +133,7 @@ func (c *conn) answer() (status int, err error) {
 		_, err = c.reader.Discard(length)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading the answer: %w", err)
+		return 0, false, fmt.Errorf("reading the answer: %w", err)
 	}
-	if last {
-		c.close()
-	}
-	return status, nil
+	return status, last, nil
 }

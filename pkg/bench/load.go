@@ -30,11 +30,12 @@ type outcome struct {
 	latencies     []time.Duration // of what was acked and counts, in ascending order
 	late          []time.Duration // open loop: how long after its time each was sent
 	due           []int64         // open loop: unix nanoseconds at which each had to be sent
-	sent          int             // how many deliveries were taken
+	sent          int             // how many deliveries were sent, or tried
 }
 
 // lane is one connection's share.
 type lane struct {
+	listener
 	conn            conn
 	latencies, late []time.Duration
 	acked, failed   int
@@ -68,26 +69,15 @@ func (l load) send(ctx context.Context) (outcome, error) {
 			due = append(due, l.due(start, i).UnixNano())
 		}
 	}
-	var taken atomic.Int64
-	take := func() int { return int(taken.Add(1) - 1) }
-	var sending sync.WaitGroup
-	if l.rate > 0 {
-		turns := make(chan int)
-		sending.Go(func() { l.pace(ctx, start, turns) })
-		take = func() int {
-			i, ok := <-turns
-			if !ok {
-				return len(l.deliveries)
-			}
-			taken.Add(1)
-			return i
-		}
-	}
 	for i := range lanes {
-		sending.Go(func() { l.drive(ctx, &lanes[i], take, start) })
+		lanes[i].last = start
 	}
-	sending.Wait()
-	o := outcome{due: due, sent: min(int(taken.Load()), len(l.deliveries))}
+	o := outcome{due: due}
+	if l.rate > 0 {
+		o.sent = l.pace(ctx, lanes, start)
+	} else {
+		o.sent = l.drive(ctx, lanes, start)
+	}
 	for i := range lanes {
 		o.add(&lanes[i], start)
 	}
@@ -112,54 +102,45 @@ func (o *outcome) add(l *lane, start time.Time) {
 	o.took = max(o.took, l.last.Sub(start))
 }
 
-// pace tells of each delivery when it is due, to whichever connection is free.
-func (l load) pace(ctx context.Context, start time.Time, turns chan<- int) {
-	defer close(turns)
-	sleepUntil := newClock()
-	for i := range l.deliveries {
-		sleepUntil(l.due(start, i))
-		select {
-		case turns <- i:
-		case <-ctx.Done():
-			return
-		}
+// drive posts over each connection whenever it is free, until nothing or no time
+// is left, and answers how many deliveries were sent.
+func (l load) drive(ctx context.Context, lanes []lane, start time.Time) int {
+	var taken atomic.Int64
+	var sending sync.WaitGroup
+	end := start.Add(l.lasting)
+	for i := range lanes {
+		lane := &lanes[i]
+		sending.Go(func() {
+			for ctx.Err() == nil && time.Now().Before(end) {
+				i := int(taken.Add(1) - 1)
+				if l.again {
+					i %= len(l.deliveries)
+				}
+				if i >= len(l.deliveries) {
+					return
+				}
+				begun := time.Now()
+				status, err := lane.conn.post(ctx, &l.deliveries[i])
+				lane.ended(begun, status, err, true)
+			}
+		})
 	}
+	sending.Wait()
+	return min(int(taken.Load()), len(l.deliveries))
 }
 
-// drive posts what it takes, until nothing is left.
-func (l load) drive(ctx context.Context, lane *lane, take func() int, start time.Time) {
-	end := start.Add(l.lasting)
-	lane.last = start
-	for ctx.Err() == nil {
-		if l.rate == 0 && time.Now().After(end) {
-			return
+// ended notes what came of a delivery that was due, or begun, at a moment.
+func (l *lane) ended(begun time.Time, status int, err error, counts bool) {
+	l.last = time.Now()
+	if err != nil || status != http.StatusOK {
+		l.failed++
+		if l.fault == nil {
+			l.fault = refusal(status, err)
 		}
-		i := take()
-		if l.again {
-			i %= len(l.deliveries)
-		}
-		if i >= len(l.deliveries) {
-			return
-		}
-		begun := time.Now()
-		if l.rate > 0 {
-			due := l.due(start, i)
-			lane.late = append(lane.late, begun.Sub(due))
-			begun = due
-		}
-		status, err := lane.conn.post(ctx, &l.deliveries[i])
-		lane.last = time.Now()
-		switch {
-		case err == nil && status == http.StatusOK:
-			lane.acked++
-			if i >= l.uncounted {
-				lane.latencies = append(lane.latencies, lane.last.Sub(begun))
-			}
-		default:
-			lane.failed++
-			if lane.fault == nil {
-				lane.fault = refusal(status, err)
-			}
-		}
+		return
+	}
+	l.acked++
+	if counts {
+		l.latencies = append(l.latencies, l.last.Sub(begun))
 	}
 }

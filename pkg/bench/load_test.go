@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,5 +35,64 @@ func TestTheLeadInDoesNotCount(t *testing.T) {
 		if got := (&bench{o: Options{Lasting: lasting}}).leadIn(); got != want {
 			t.Errorf("of %s: %s", lasting, got)
 		}
+	}
+}
+
+// A receiver may close a connection after an answer, or instead of one: each
+// delivery is sent once, and has one end.
+func TestAnOpenLoopOutlivesItsConnections(t *testing.T) {
+	t.Parallel()
+	var came atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := came.Add(1); {
+		case n%5 == 0:
+			panic(http.ErrAbortHandler)
+		case n%3 == 0:
+			w.Header().Set("Connection", "close")
+		}
+	}))
+	t.Cleanup(server.Close)
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := (&bench{}).deliveries(100)
+	sign(all, "whsec_x", target.Host, "/")
+	out, err := load{target: target, connections: 2, rate: 2000, deliveries: all}.send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []int{int(came.Load()), out.sent, out.acked, out.failed, len(out.latencies), len(out.late)}
+	if diff := cmp.Diff([]int{100, 100, 80, 20, 80, 100}, got); diff != "" {
+		t.Error("came, sent, acked, failed, latencies, lateness (-want +got)\n", diff)
+	}
+	if out.fault == nil {
+		t.Error("nobody says what failed")
+	}
+}
+
+// A receiver that stalls is charged for everyone who would have come meanwhile.
+func TestAnOpenLoopChargesForAStall(t *testing.T) {
+	t.Parallel()
+	const stall = 100 * time.Millisecond
+	var came atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if came.Add(1) == 1 {
+			time.Sleep(stall)
+		}
+	}))
+	t.Cleanup(server.Close)
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := (&bench{}).deliveries(20)
+	sign(all, "whsec_x", target.Host, "/")
+	out, err := load{target: target, connections: 1, rate: 1000, deliveries: all}.send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if least := out.latencies[0]; len(out.latencies) != 20 || least < stall-20*time.Millisecond {
+		t.Errorf("%d latencies, the least %s: all were due while the first was not answered", len(out.latencies), least)
 	}
 }
