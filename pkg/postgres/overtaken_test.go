@@ -80,6 +80,52 @@ func TestAnotherPaymentComesMeanwhile(t *testing.T) {
 	}
 }
 
+// The order's second payment is committed when the statement that locks the order has
+// begun, and has not locked it yet: it has the order as it is by now, but its payments
+// as they were. They are read anew, and the order waits for the second one.
+func TestAnotherPaymentComesBeforeTheLock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	expired := w.event("1", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_1", Expired: true}})
+	unplaced := w.event("2", "r", order.Contribution{Facts: order.Facts{Intent: "pi_of_nobody"}}) // so that the batch is settled with locks
+	batch := w.work([]event.Attempt{expired, unplaced})
+	// Orders are seen through a view, which holds up the statement that locks them.
+	for _, statement := range []string{
+		`CREATE FUNCTION held_up() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+			IF current_query() LIKE '/* order_lock */%' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF;
+			RETURN true;
+		END $$`,
+		`ALTER TABLE "Order" RENAME TO "OrderBehind"`,
+		`CREATE VIEW "Order" AS SELECT xmin, * FROM "OrderBehind" WHERE held_up()`,
+	} {
+		exec(t, w.DB, statement)
+	}
+	holding, err := w.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holding.Exec(`SELECT pg_advisory_xact_lock(1)`); err != nil {
+		t.Fatal(err)
+	}
+	settled := make(chan error)
+	go func() {
+		_, err := w.Settle(context.Background(), batch)
+		settled <- err
+	}()
+	waitForLocks(t, w.DB, 1, settled)
+	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", amount, currency) VALUES ('p2', 'o', 2500, 'usd')`)
+	if err := holding.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-settled; err != nil {
+		t.Fatal(err)
+	}
+	want := `PAYMENT_PENDING | p EXPIRED {"expired": true, "session": "cs_test_1"}, p2 PENDING {}`
+	if diff := cmp.Diff(want, w.orderWithPayments()); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
 // settleMeanwhile settles an event of which all was read before somebody's
 // statements, which are committed when the batch has begun to wait for them.
 func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
@@ -125,7 +171,7 @@ func waitForLocks(t *testing.T, d *postgres.DB, many int, done <-chan error) {
 func (w *world) orderWithPayments() string {
 	w.t.Helper()
 	return get[string](w.t, w.DB, `SELECT o.status || ' | ' || string_agg(concat_ws(' ', p.id, p.status, p.facts), ', ' ORDER BY p.id)
-		FROM "Order" o JOIN "Payment" p ON p."orderId" = o.id GROUP BY o.id`)
+		FROM "Order" o JOIN "Payment" p ON p."orderId" = o.id GROUP BY o.id, o.status`)
 }
 
 // Who comes too late for an event hears that it was done before, and not that it has
