@@ -5,7 +5,9 @@
 -- is found by its order, which has an index: by the payment all stories had to be read.
 --
 -- As with a reference, who may delete a payment need not have rights on these rows.
--- He must not be able to put tables of his own in their place either.
+-- He must not be able to put tables of his own in their place either, nor to have
+-- these rows deleted by a trigger of a table of his own: whoever may run a trigger's
+-- function may make such a trigger, and to fire one takes no right to run it.
 -- +goose Up
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
@@ -35,6 +37,8 @@ BEGIN
         USING ERRCODE = 'foreign_key_violation';
 END $$;
 -- +goose StatementEnd
+
+REVOKE EXECUTE ON FUNCTION tillhook_order_gone(), tillhook_payment_gone() FROM PUBLIC;
 
 CREATE TRIGGER order_gone AFTER DELETE ON "Order"
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION tillhook_order_gone();

@@ -82,6 +82,34 @@ func TestWhoMayDeleteAPaymentNeedsNoOtherRights(t *testing.T) {
 	}
 }
 
+// What deletes stories and links with the rights of who owns them does so for the
+// product's own tables: nobody can have it do that for a table of his.
+func TestNobodyElseCanHaveStoriesAndLinksDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, function := range []string{"tillhook_payment_gone", "tillhook_order_gone"} {
+		tx, err := w.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback() // the role, too
+		for _, statement := range []string{
+			`CREATE ROLE tillhook_test_stranger_` + function, `SET LOCAL ROLE tillhook_test_stranger_` + function,
+			`CREATE TEMPORARY TABLE his (id text, "orderId" text)`,
+		} {
+			if _, err := tx.Exec(statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+		var refused *pq.Error
+		_, err = tx.Exec(`CREATE TRIGGER his AFTER DELETE ON his REFERENCING OLD TABLE AS gone
+			FOR EACH STATEMENT EXECUTE FUNCTION ` + function + `()`)
+		if !errors.As(err, &refused) || refused.Code.Name() != "insufficient_privilege" {
+			t.Errorf("%s: %v, want insufficient_privilege", function, err)
+		}
+	}
+}
+
 // Whoever is first, a worker or who deletes the order: nothing of it is left.
 func TestAnOrderIsDeletedWhileItsEventIsSettled(t *testing.T) {
 	t.Parallel()
