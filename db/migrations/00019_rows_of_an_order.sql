@@ -15,7 +15,7 @@ SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', t
 CREATE FUNCTION tillhook_order_gone() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    DELETE FROM "OrderTransition" t USING gone g WHERE t."orderId" = g.id;
+    DELETE FROM "OrderTransition" t WHERE t."orderId" = OLD.id;
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
@@ -24,8 +24,8 @@ END $$;
 CREATE FUNCTION tillhook_payment_gone() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    DELETE FROM "OrderTransition" t USING gone g WHERE t."orderId" = g."orderId" AND t."paymentId" = g.id;
-    DELETE FROM "PaymentObject" l USING gone g WHERE l."paymentId" = g.id;
+    DELETE FROM "OrderTransition" t WHERE t."orderId" = OLD."orderId" AND t."paymentId" = OLD.id;
+    DELETE FROM "PaymentObject" l WHERE l."paymentId" = OLD.id;
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
@@ -40,10 +40,12 @@ END $$;
 
 REVOKE EXECUTE ON FUNCTION tillhook_order_gone(), tillhook_payment_gone() FROM PUBLIC;
 
+-- Row by row, as with a reference: what one statement puts in a payment's place is
+-- linked when the links of the one before have gone, and not before.
 CREATE TRIGGER order_gone AFTER DELETE ON "Order"
-    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION tillhook_order_gone();
+    FOR EACH ROW EXECUTE FUNCTION tillhook_order_gone();
 CREATE TRIGGER payment_gone AFTER DELETE ON "Payment"
-    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION tillhook_payment_gone();
+    FOR EACH ROW EXECUTE FUNCTION tillhook_payment_gone();
 CREATE TRIGGER order_keep_id BEFORE UPDATE OF id ON "Order"
     FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION tillhook_keep_id();
 CREATE TRIGGER payment_keep_id BEFORE UPDATE OF id ON "Payment"

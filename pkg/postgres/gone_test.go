@@ -55,6 +55,27 @@ func TestWhoGoesTakesItsStoryAndItsLinksAlong(t *testing.T) {
 	}
 }
 
+// What the ordering application puts in a payment's place is led to, though one
+// statement does both.
+func TestAPaymentIsReplacedInOneStatement(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"p", "p2"} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			exec(t, w.DB, `WITH was AS (DELETE FROM "Payment" RETURNING "orderId", "providerPaymentId")
+				INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency)
+				SELECT '`+id+`', "orderId", "providerPaymentId", 2500, 'usd' FROM was`)
+			if r := w.settle(w.event("1", "r", linked))[0]; r.Err != nil {
+				t.Error(r.Err)
+			}
+			if got, want := w.states(), "PAID COMPLETED pi_1"; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		})
+	}
+}
+
 // The ordering application's role may have no rights on what is not its own, and
 // gets none: a table of its own is not taken for the product's.
 func TestWhoMayDeleteAPaymentNeedsNoOtherRights(t *testing.T) {
@@ -102,8 +123,7 @@ func TestNobodyElseCanHaveStoriesAndLinksDeleted(t *testing.T) {
 			}
 		}
 		var refused *pq.Error
-		_, err = tx.Exec(`CREATE TRIGGER his AFTER DELETE ON his REFERENCING OLD TABLE AS gone
-			FOR EACH STATEMENT EXECUTE FUNCTION ` + function + `()`)
+		_, err = tx.Exec(`CREATE TRIGGER his AFTER DELETE ON his FOR EACH ROW EXECUTE FUNCTION ` + function + `()`)
 		if !errors.As(err, &refused) || refused.Code.Name() != "insufficient_privilege" {
 			t.Errorf("%s: %v, want insufficient_privilege", function, err)
 		}
