@@ -30,6 +30,18 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- Who empties the orders empties the payments, which refer to them. Not TRUNCATE: he
+-- may be about to empty these tables, too.
+-- +goose StatementBegin
+CREATE FUNCTION tillhook_all_gone() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    DELETE FROM "OrderTransition";
+    DELETE FROM "PaymentObject";
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
 -- +goose StatementBegin
 CREATE FUNCTION tillhook_keep_id() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -38,7 +50,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
-REVOKE EXECUTE ON FUNCTION tillhook_order_gone(), tillhook_payment_gone() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION tillhook_order_gone(), tillhook_payment_gone(), tillhook_all_gone() FROM PUBLIC;
 
 -- Row by row, as with a reference: what one statement puts in a payment's place is
 -- linked when the links of the one before have gone, and not before.
@@ -46,6 +58,8 @@ CREATE TRIGGER order_gone AFTER DELETE ON "Order"
     FOR EACH ROW EXECUTE FUNCTION tillhook_order_gone();
 CREATE TRIGGER payment_gone AFTER DELETE ON "Payment"
     FOR EACH ROW EXECUTE FUNCTION tillhook_payment_gone();
+CREATE TRIGGER payment_all_gone AFTER TRUNCATE ON "Payment"
+    FOR EACH STATEMENT EXECUTE FUNCTION tillhook_all_gone();
 CREATE TRIGGER order_keep_id BEFORE UPDATE OF id ON "Order"
     FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION tillhook_keep_id();
 CREATE TRIGGER payment_keep_id BEFORE UPDATE OF id ON "Payment"
@@ -62,8 +76,10 @@ ALTER TABLE "OrderTransition"
     ADD CONSTRAINT "OrderTransition_paymentId_fkey" FOREIGN KEY ("paymentId") REFERENCES "Payment" (id) ON DELETE CASCADE;
 DROP TRIGGER payment_keep_id ON "Payment";
 DROP TRIGGER order_keep_id ON "Order";
+DROP TRIGGER payment_all_gone ON "Payment";
 DROP TRIGGER payment_gone ON "Payment";
 DROP TRIGGER order_gone ON "Order";
 DROP FUNCTION tillhook_keep_id();
+DROP FUNCTION tillhook_all_gone();
 DROP FUNCTION tillhook_payment_gone();
 DROP FUNCTION tillhook_order_gone();

@@ -55,6 +55,26 @@ func TestWhoGoesTakesItsStoryAndItsLinksAlong(t *testing.T) {
 	}
 }
 
+// Who empties the tables empties those of the stories and links, too: a link to
+// nobody would keep the next payment of its session from being linked.
+func TestWhoeverTruncatesLeavesNoStoriesAndLinks(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{
+		`TRUNCATE "Order" CASCADE`, `TRUNCATE "Payment" CASCADE`,
+		`TRUNCATE "Order", "Payment", "PaymentObject", "OrderTransition" CASCADE`,
+	} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.settle(w.event("1", "r", linked))
+			exec(t, w.DB, statement)
+			if n := leftovers(t, w.DB); n != 0 {
+				t.Errorf("%d rows of nobody are left", n)
+			}
+		})
+	}
+}
+
 // What the ordering application puts in a payment's place is led to, though one
 // statement does both.
 func TestAPaymentIsReplacedInOneStatement(t *testing.T) {
@@ -108,7 +128,7 @@ func TestWhoMayDeleteAPaymentNeedsNoOtherRights(t *testing.T) {
 func TestNobodyElseCanHaveStoriesAndLinksDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, function := range []string{"tillhook_payment_gone", "tillhook_order_gone"} {
+	for _, function := range []string{"tillhook_payment_gone", "tillhook_order_gone", "tillhook_all_gone"} {
 		tx, err := w.Begin()
 		if err != nil {
 			t.Fatal(err)
