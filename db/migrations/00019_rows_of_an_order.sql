@@ -69,6 +69,8 @@ ALTER TABLE "OrderTransition" DROP CONSTRAINT "OrderTransition_orderId_fkey", DR
 ALTER TABLE "PaymentObject" DROP CONSTRAINT "PaymentObject_paymentId_fkey";
 
 -- +goose Down
+-- A payment that has changed its order has left its story there, and may be gone.
+DELETE FROM "OrderTransition" t WHERE t."paymentId" IS NOT NULL AND NOT EXISTS (SELECT FROM "Payment" p WHERE p.id = t."paymentId");
 ALTER TABLE "PaymentObject" ADD CONSTRAINT "PaymentObject_paymentId_fkey"
     FOREIGN KEY ("paymentId") REFERENCES "Payment" (id) ON DELETE CASCADE;
 ALTER TABLE "OrderTransition"

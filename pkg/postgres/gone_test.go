@@ -75,6 +75,25 @@ func TestWhoeverTruncatesLeavesNoStoriesAndLinks(t *testing.T) {
 	}
 }
 
+// A payment that has changed its order leaves its story there. That is in nobody's
+// way back to the schema before.
+func TestTheWayBackFromStoriesOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settle(w.event("1", "r", linked))
+	exec(t, w.DB, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('o2', 'r', 2500, 'usd')`)
+	exec(t, w.DB, `UPDATE "Payment" SET "orderId" = 'o2'`)
+	exec(t, w.DB, `DELETE FROM "Payment"`)
+	for get[int](t, w.DB, `SELECT max(version_id) FROM goose_db_version`) >= 19 {
+		if _, err := w.MigrateDown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := leftovers(t, w.DB); n != 0 {
+		t.Errorf("%d rows of nobody are left", n)
+	}
+}
+
 // What the ordering application puts in a payment's place is led to, though one
 // statement does both.
 func TestAPaymentIsReplacedInOneStatement(t *testing.T) {
