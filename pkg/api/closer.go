@@ -13,7 +13,7 @@ const (
 
 // Abandoned ends orders that nobody was led to a payment of.
 type Abandoned interface {
-	// EndAbandoned ends some of them, and answers how many.
+	// EndAbandoned ends some of them, and answers how many, also with an error.
 	EndAbandoned(ctx context.Context, most int) (int, error)
 }
 

@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
+	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 	"tillhook/pkg/postgres"
 )
@@ -145,5 +147,30 @@ func TestAnOrderThatSomebodyBeginsToPayIsNotEnded(t *testing.T) {
 	}
 	if err := <-ended; err != nil || payments(t, d) != "PAYMENT_PENDING: p1 PENDING" {
 		t.Errorf("%v, %s", err, payments(t, d))
+	}
+}
+
+// An order that the ordering application's own trigger keeps as it is keeps no
+// other from its end.
+func TestAnOrderThatCannotEndKeepsNoOtherFromIt(t *testing.T) {
+	t.Parallel()
+	d := withOrder(t)
+	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, d, `INSERT INTO "Order" (id, "restaurantId", "totalAmount", currency) VALUES ('kept', 'r', 2150, 'eur')`)
+	exec(t, d, `INSERT INTO "OrderRequest" ("orderId", "restaurantId", "requestHash") VALUES ('kept', 'r', '')`)
+	aDayLater(t, d)
+	exec(t, d, `UPDATE "Order" SET "createdAt" = now() - interval '2 days' WHERE id = 'kept'`) // the first one
+	for _, statement := range []string{
+		`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'order % is kept', NEW.id; END $$`,
+		`CREATE TRIGGER keep BEFORE UPDATE ON "Order" FOR EACH ROW WHEN (NEW.id = 'kept') EXECUTE FUNCTION keep()`,
+	} {
+		exec(t, d, statement)
+	}
+	n, err := d.EndAbandoned(t.Context(), 10)
+	got := get[string](t, d, `SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM "Order"`)
+	if want := "kept PAYMENT_PENDING, o EXPIRED"; n != 1 || !errors.Is(err, event.ErrUnstorable) || got != want {
+		t.Errorf("%d ended, %v; %s, want %s", n, err, got, want)
 	}
 }
