@@ -145,6 +145,10 @@ func TestWhoseFaultAStatementIs(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
+	full := &pq.Error{Code: "54000", Message: "too many notifications in the NOTIFY queue", Routine: "PreCommit_Notify"}
+	if fault := faultOf(classify(t.Context(), full)); fault != "outage" {
+		t.Errorf("no room for notifications: %s", fault)
+	}
 }
 
 func faultOf(err error) string {

@@ -26,6 +26,9 @@ func classify(ctx context.Context, err error) error {
 	if !errors.As(err, &e) || ctx.Err() != nil {
 		return err
 	}
+	if e.Routine == queueOfNotifications {
+		return err
+	}
 	switch e.Code.Class() {
 	case "22", "23", "54", "P0", "45":
 		return fmt.Errorf("%w: %w", event.ErrUnstorable, err)
@@ -36,6 +39,11 @@ func classify(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// queueOfNotifications is the server's routine that a commit ends in when there is no
+// room for what it has to tell, because somebody who listens has not ended a
+// transaction for long. Its code is that of a row that is too large.
+const queueOfNotifications = "PreCommit_Notify"
 
 // inTheWay reports whether a statement was given up for another transaction: one
 // that has changed what it rests on, that waits for it, or that holds a lock for
