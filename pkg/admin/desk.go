@@ -162,7 +162,8 @@ type Transition struct {
 	ProviderEventID string
 }
 
-// OrderSearch is what is asked of the orders.
+// OrderSearch is what is asked of the orders: of Status, StuckFor and Undecided
+// one at the most.
 type OrderSearch struct {
 	Status, Restaurant string
 	StuckFor           time.Duration // not 0: only what waits for its payment for longer

@@ -28,23 +28,38 @@ var errSilent = fmt.Errorf("nothing within %s", reconcileWithin)
 var orderStatuses = []string{string(order.PaymentPending), string(order.PaymentFailed), string(order.Expired),
 	string(order.Paid), string(order.Refunded)}
 
+// Of the orders' status, what is no status: the list has a search of its own for
+// each. All are choices of one field, as no two can be meant together.
+const (
+	statusStuck  = "stuck"
+	statusReview = "review"
+)
+
 type ordersView struct {
 	ID, Status, Restaurant, Fault string
-	Stuck, Review                 bool
 	Statuses                      []string
 	Page                          OrderPage
 	NextURL                       string
 }
 
+// Stuck is whether only orders are shown that have waited for too long.
+func (v ordersView) Stuck() bool { return v.Status == statusStuck }
+
+// Review is whether only orders are shown on which a human must decide.
+func (v ordersView) Review() bool { return v.Status == statusReview }
+
 func (s *Server) orderList(c echo.Context) error {
 	get := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
-	view := ordersView{ID: get("id"), Status: get("status"), Restaurant: get("restaurant"), Stuck: get("stuck") != "", Review: get("review") != "", Statuses: orderStatuses}
+	view := ordersView{ID: get("id"), Status: get("status"), Restaurant: get("restaurant"), Statuses: orderStatuses}
 	if view.ID != "" {
 		return c.Redirect(http.StatusSeeOther, root+"/orders/"+url.PathEscape(view.ID))
 	}
-	search := OrderSearch{Status: view.Status, Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize, Undecided: view.Review}
-	if view.Stuck {
+	search := OrderSearch{Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize, Undecided: view.Review()}
+	switch {
+	case view.Stuck():
 		search.StuckFor = stuckAfter
+	case !view.Review():
+		search.Status = view.Status
 	}
 	found, err := s.Orders.ListOrders(c.Request().Context(), search)
 	if errors.Is(err, ErrNotFound) {

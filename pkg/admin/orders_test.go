@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,6 +58,72 @@ func TestASearchOfOrdersGoesOn(t *testing.T) {
 	for _, want := range []string{"No order so far is like that.", `href="/admin/orders?before=2026-01-09T22%3A30%3A00Z&amp;beforeId=o1&amp;status=REFUNDED"`, "Search on, before 2026-01-09 22:30"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page:\n%s", want, page)
+		}
+	}
+}
+
+// askedOrders remembers the last search.
+type askedOrders struct {
+	Orders
+	last *OrderSearch
+}
+
+func (a askedOrders) ListOrders(_ context.Context, s OrderSearch) (OrderPage, error) {
+	*a.last = s
+	return OrderPage{}, nil
+}
+
+// The form of the orders can ask for nothing of which a part would not count,
+// and shows what was asked for.
+func TestWhatTheOrdersAreAskedForCounts(t *testing.T) {
+	t.Parallel()
+	s := guardedServer(t, true)
+	var last OrderSearch
+	s.Orders = askedOrders{last: &last}
+	field := regexp.MustCompile(`<(?:input|select)[^>]* name="(\w+)"`)
+	option := regexp.MustCompile(`<option( value="(\w*)")?( selected)?>(\w+)`)
+	ask := func(query string) (fields []string, options map[string]bool) {
+		page := s.try(t, http.MethodGet, "/admin/orders"+query, string(event.Viewer), "").Body.String()
+		_, form, _ := strings.Cut(page, `role="search"`)
+		form, _, _ = strings.Cut(form, "</form>")
+		for _, m := range field.FindAllStringSubmatch(form, -1) {
+			fields = append(fields, m[1])
+		}
+		options = map[string]bool{}
+		for _, m := range option.FindAllStringSubmatch(form, -1) {
+			name := m[4]
+			if m[1] != "" {
+				name = m[2]
+			}
+			options[name] = m[3] != ""
+		}
+		return fields, options
+	}
+	fields, options := ask("")
+	if want := []string{"id", "status", "restaurant"}; !slices.Equal(fields, want) {
+		t.Errorf("the form has %v, want %v", fields, want)
+	}
+	searches := map[OrderSearch]string{}
+	for name := range options {
+		_, again := ask("?restaurant=r&status=" + name)
+		if other, known := searches[last]; known {
+			t.Errorf("%q and %q ask the same: %+v", name, other, last)
+		}
+		searches[last] = name
+		for other, selected := range again {
+			if name != "" && selected != (other == name) {
+				t.Errorf("%q was asked for, and %q is selected: %t", name, other, selected)
+			}
+		}
+	}
+	for want, name := range map[OrderSearch]string{
+		{Restaurant: "r", Limit: pageSize}:                       "",
+		{Restaurant: "r", Limit: pageSize, Status: "PAID"}:       "PAID",
+		{Restaurant: "r", Limit: pageSize, StuckFor: stuckAfter}: "stuck",
+		{Restaurant: "r", Limit: pageSize, Undecided: true}:      "review",
+	} {
+		if got, known := searches[want]; !known || got != name {
+			t.Errorf("nothing asks %+v: %v", want, searches)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestPanelInABrowser(t *testing.T) {
 	v.does("the overview becoming live", chromedp.Poll(`document.getElementById("liveness").textContent === "live" && document.querySelector(".tiles dd").textContent === "6"`, nil))
 	p.shoot(ctx, "overview", complaints)
 	for name, path := range map[string]string{
-		"events": "/admin/events", "events-none": "/admin/events?type=no.such.type", "orders": "/admin/orders", "orders-stuck": "/admin/orders?stuck=1", "orders-none": "/admin/orders?status=EXPIRED",
+		"events": "/admin/events", "events-none": "/admin/events?type=no.such.type", "orders": "/admin/orders", "orders-stuck": "/admin/orders?status=stuck", "orders-none": "/admin/orders?status=EXPIRED",
 		"order": "/admin/orders/" + paid.OrderID, "restaurants": "/admin/settings/payments", "restaurant": "/admin/settings/payments/slug-b", "audit": "/admin/audit",
 	} {
 		v.goes(path)

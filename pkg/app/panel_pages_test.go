@@ -34,7 +34,7 @@ func TestPanelPagesAreForEverybody(t *testing.T) {
 		b := p.signedIn(email)
 		for path, want := range map[string]string{
 			"/admin": "Overview", "/admin/events": "Events", "/admin/events?type=none": "Events", "/admin/events?status=x": "Events",
-			"/admin/events/" + failed: "checkout.session.completed", "/admin/orders": "Orders", "/admin/orders?stuck=1": "Orders", "/admin/orders?restaurant=none": "Orders",
+			"/admin/events/" + failed: "checkout.session.completed", "/admin/orders": "Orders", "/admin/orders?status=stuck": "Orders", "/admin/orders?restaurant=none": "Orders",
 			"/admin/orders/" + paid.OrderID: "Order " + paid.OrderID, "/admin/settings/payments": "Restaurants", "/admin/settings/payments?q=none": "Restaurants",
 			"/admin/settings/payments/slug-a": "Restaurant a", "/admin/settings/payments/slug-b": "Restaurant b", "/admin/queues": "Queues",
 			"/admin/audit": "Audit", "/admin/audit?restaurant=slug-b": "Audit", "/admin/nowhere": "Not Found", "/admin/orders/none": "Not Found",

@@ -181,7 +181,7 @@ func TestPanelReconcilesAnOrder(t *testing.T) {
 	b := p.signedIn("anna@example.com")
 	pay := p.newPayments("a", 1)[0]
 	p.age(pay, "2 hours")
-	b.open("/admin/orders?stuck=1&restaurant=slug-a")
+	b.open("/admin/orders?status=stuck&restaurant=slug-a")
 	b.shows(200, pay.OrderID, "there is no API key to ask Stripe with")
 	b.open("/admin/orders/" + pay.OrderID)
 	b.shows(200, "Compare with Stripe", "No event has changed it yet.")
