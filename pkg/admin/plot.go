@@ -27,11 +27,11 @@ type line struct{ Class, Points string }
 
 // draw makes the plots of a span, and says in words what they show.
 func (s *span) draw() {
-	most, tallest, slowest := 0, 0, 0.0
+	most, slowest := 0, 0.0
 	for _, m := range s.Steps {
-		most, tallest, slowest = max(most, m.Stored), max(tallest, m.Stored+m.Failed), max(slowest, m.P95)
+		most, slowest = max(most, m.Stored), max(slowest, m.P95)
 	}
-	s.Arrivals = arrivals(s.Steps, tallest)
+	s.Arrivals = arrivals(s.Steps)
 	s.Latency = latency(s.Steps, slowest)
 	s.ArrivalsText = fmt.Sprintf("%s: %s stored, %d of them refused; %d at the most in a %s. %d failed, whenever they were stored.",
 		s.Name, plural(s.Stored, "event"), s.Refused, most, s.Step, s.Failed)
@@ -41,10 +41,23 @@ func (s *span) draw() {
 
 // arrivals draws what was stored, and upon it what has failed meanwhile: most of
 // that was stored long before.
-func arrivals(steps []event.Minute, most int) plot {
-	p := plot{Top: fmt.Sprint(most), Empty: most == 0}
+func arrivals(steps []event.Minute) plot {
+	var tallest event.Minute
+	for _, m := range steps {
+		if m.Stored+m.Failed > tallest.Stored+tallest.Failed {
+			tallest = m
+		}
+	}
+	most := tallest.Stored + tallest.Failed
+	p := plot{Empty: most == 0}
 	if p.Empty {
 		return p
+	}
+	// An event that is stored and fails at once is in both parts: their sum counts
+	// nothing that anybody has a name for.
+	p.Top = fmt.Sprintf("%d stored", tallest.Stored)
+	if tallest.Failed > 0 {
+		p.Top += fmt.Sprintf(", %d failed", tallest.Failed)
 	}
 	wide := plotWidth / float64(len(steps))
 	for i, m := range steps {

@@ -138,6 +138,7 @@ type span struct {
 	Name, Step, From         string
 	Since                    string // when it begins, as a search for events takes it
 	Stored, Refused, Failed  int
+	Verified                 int     // what is Stored and not Refused
 	Unverified, NoConfig     int     // which together are Refused
 	Median, P95              float64 // of the worst step
 	Steps                    []event.Minute
@@ -172,6 +173,7 @@ func (p *pulse) span(name, step, from string, length, each time.Duration) span {
 		s.Median, s.P95 = max(s.Median, one.Median), max(s.P95, one.P95)
 		s.Steps = append(s.Steps, one)
 	}
+	s.Verified = s.Stored - s.Refused
 	s.draw()
 	return s
 }

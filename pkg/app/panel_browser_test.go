@@ -43,7 +43,7 @@ func TestPanelInABrowser(t *testing.T) {
 	complaints() // of the 401
 	p.shoot(ctx, "signin-refused", complaints)
 	v.signsIn("anna@example.com")
-	v.does("the overview becoming live", chromedp.Poll(`document.getElementById("liveness").textContent === "live" && document.querySelector(".tiles dd").textContent === "6"`, nil))
+	v.does("the overview becoming live", chromedp.Poll(`document.getElementById("liveness").textContent === "live" && document.querySelector(".tiles dd").textContent === "5"`, nil))
 	p.shoot(ctx, "overview", complaints)
 	for name, path := range map[string]string{
 		"events": "/admin/events", "events-none": "/admin/events?type=no.such.type", "orders": "/admin/orders", "orders-stuck": "/admin/orders?status=stuck", "orders-none": "/admin/orders?status=EXPIRED",
