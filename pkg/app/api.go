@@ -27,7 +27,7 @@ const (
 
 // API runs the storefront until ctx ends.
 func API(ctx context.Context, p Process) error {
-	if done, err := p.asked("api", "makes orders, leads to Stripe Checkout, and tells how an order stands, on PORT."); done {
+	if done, err := p.asked("api", "makes orders, leads to Stripe Checkout, and tells how they stand, on PORT."); done {
 		return err
 	}
 	cfg, err := ReadConfig(p.Env, RoleAPI)

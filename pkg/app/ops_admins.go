@@ -76,8 +76,8 @@ func (o *ops) setAdminPassword() *cobra.Command {
 	var stdin bool
 	c := &cobra.Command{
 		Use: "set-password EMAIL", Short: "Give somebody another password (needs --commit)", Args: takes("EMAIL"),
-		Long: "Stores another password, ends all sessions of the operator, and lets in again who\n" +
-			"was disabled, or was shut out by too many wrong passwords.",
+		Long: "Stores another password, ends all sessions of the operator, and lets in again\n" +
+			"who was disabled, or was shut out by too many wrong passwords.",
 		Example: "  ops admins set-password anna@example.com --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			a := changedAdmin{does: [2]string{"set the password of", "Set the password of"}}

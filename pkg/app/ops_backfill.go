@@ -53,7 +53,7 @@ func (o *ops) backfill() *cobra.Command {
 			"REDIS_URL set the events are queued at once, else the workers' recoverer does.",
 		Example: "  ops backfill --since 6h\n" +
 			"  ops backfill --since 6h --commit\n" +
-			"  ops backfill --since 2026-01-31T18:00:00Z --until 2h --restaurant roma --commit",
+			"  ops backfill --since 2026-01-31T18:00:00Z --until 2h --restaurant roma",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a, err := o.beginBackfill(c, w, since, until)
 			if err != nil {

@@ -27,9 +27,9 @@ func (p Process) asked(name, does string) (done bool, err error) {
 		return true, line(p.Stdout, Version())
 	case arg == "--help" || arg == "-help" || arg == "-h":
 		return true, line(p.Stdout, name+" "+does+
-			"\n\nIt takes no arguments: its configuration comes from the environment, as README.md lists it."+
-			"\nA value that is missing or wrong stops it with every fault; SIGTERM ends it in order."+
-			"\n--version says what was built.")
+			"\n\nIt takes no arguments: its configuration comes from the environment, as"+
+			"\nREADME.md lists it. A value that is missing or wrong stops it with every fault;"+
+			"\nSIGTERM ends it in order. --version says what was built.")
 	}
 	return true, misuse("%s takes no arguments; see: %s --help", name, name)
 }

@@ -33,14 +33,15 @@ order is committed is heard from a trigger's notification. A bad ratio is shown,
 and no error; a delivery that was answered with 200 and is not stored, or an
 order that is not PAID in the end, is one.`
 
-const benchExamples = `  go run ./cmd/dev bench                      everything, in five minutes
-  go run ./cmd/dev bench --quick              only whether all is stored and paid
+const benchExamples = `  go run ./cmd/dev bench                     everything, in five minutes
+  go run ./cmd/dev bench --quick             only whether all is stored and paid
   go run ./cmd/dev bench --connections 1,16,64,256 --rate 500,1000,2000
-  go run ./cmd/dev bench --report bench.html  the same, and more, as a page with plots
-  go run ./cmd/dev bench --only 'open loop'   one kind of measurement, in seconds
-  go run ./cmd/dev bench --stored 5000000     beside an empty table, one with history
-  go run ./cmd/dev bench --pprof profiles     CPU profiles of ingest and worker
-  go run ./cmd/dev bench --url http://host:3000/api/v1/webhooks/stripe/slug --secret whsec_…`
+  go run ./cmd/dev bench --report bench.html the same, and more, as a page
+  go run ./cmd/dev bench --only 'open loop'  one kind of measurement, in seconds
+  go run ./cmd/dev bench --stored 5000000    beside an empty table, a full one
+  go run ./cmd/dev bench --pprof profiles    CPU profiles of ingest and worker
+  go run ./cmd/dev bench --secret whsec_… \
+    --url http://host:3000/api/v1/webhooks/stripe/slug`
 
 func benchCommand(p app.Process) *cobra.Command {
 	o := bench.Options{}
