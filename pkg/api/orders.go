@@ -115,7 +115,7 @@ func (n newOrder) check() (faults []fault) {
 			faults = append(faults, fault{field, fmt.Sprintf(format, args...)})
 		}
 	}
-	want(len(n.Currency) == 3 && strings.Trim(n.Currency, "abcdefghijklmnopqrstuvwxyz") == "", "currency", "want an ISO 4217 code such as eur")
+	want(order.IsCurrency(n.Currency), "currency", "want an ISO 4217 code such as eur")
 	want((n.Amount == nil) != (len(n.Lines) == 0), "amount", "want either amount or lines")
 	want(len(n.Lines) <= maxLines, "lines", "want %d at the most", maxLines)
 	if n.Amount != nil {

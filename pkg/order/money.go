@@ -19,6 +19,12 @@ var (
 	withThousandOfThem = []string{"bhd", "jod", "kwd", "omr", "tnd"}
 )
 
+// IsCurrency reports whether code is written as a lower-case ISO 4217 code is. There
+// is no list of them: Stripe says what it takes, and adds to it.
+func IsCurrency(code string) bool {
+	return len(code) == 3 && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
 // String is the amount as people write it, such as 25.00 EUR: who has to decide
 // on a refund must not have to know what a minor unit is.
 func (m Money) String() string {

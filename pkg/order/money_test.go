@@ -13,3 +13,12 @@ func TestMoneyIsWrittenAsPeopleWriteIt(t *testing.T) {
 		}
 	}
 }
+
+func TestCurrenciesAreWrittenInThreeLetters(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"eur": true, "jpy": true, "EUR": false, "eu": false, "euro": false, "e1r": false, "": false, "é€": false} {
+		if IsCurrency(code) != want {
+			t.Errorf("%q is a currency: %t", code, !want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ import (
 type trigger struct {
 	app.Process
 	dir, restaurant, order string
+	currency               string
 	amount, paid           int64
 	twice, shuffle, forged bool
 	timeout                time.Duration
@@ -38,12 +39,18 @@ func triggerCommand(p app.Process, dir *string) *cobra.Command {
 			"argument it lists the stories and the types. DATABASE_URL, INGEST_URL and\n" +
 			"PAYMENT_CONFIG_ENC_KEY name another product, but none in production.",
 		Example: "  go run ./cmd/dev trigger paid\n" +
+			"  go run ./cmd/dev trigger paid --amount 900 --currency jpy\n" +
 			"  go run ./cmd/dev trigger checkout.session.completed --paid 100\n" +
 			"  go run ./cmd/dev trigger 'declined, then paid' --shuffle --twice\n" +
 			"  go run ./cmd/dev trigger charge.refunded --order order-1",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return listStories(c.OutOrStdout())
+			}
+			for _, ofNew := range []string{"restaurant", "amount", "currency"} {
+				if t.order != "" && c.Flags().Changed(ofNew) {
+					return fmt.Errorf("--%s: leave it out, order %s has its own", ofNew, t.order)
+				}
 			}
 			t.dir = *dir
 			return t.run(c.Context(), c.OutOrStdout(), args[0])
@@ -53,6 +60,7 @@ func triggerCommand(p app.Process, dir *string) *cobra.Command {
 	flags.StringVar(&t.restaurant, "restaurant", "", "whose order is made, by slug or id (default the first one)")
 	flags.StringVar(&t.order, "order", "", "the `id` of an order that is there, whose newest payment it is about")
 	flags.Int64Var(&t.amount, "amount", 2500, "what a new order asks for, in minor units")
+	flags.StringVar(&t.currency, "currency", "eur", "what it asks for it in, as an ISO 4217 `code`; yen have no minor units")
 	flags.Int64Var(&t.paid, "paid", 0, "what the events say was paid, in minor units (default what was asked for)")
 	flags.BoolVar(&t.twice, "twice", false, "deliver each event twice")
 	flags.BoolVar(&t.shuffle, "shuffle", false, "deliver them in any order")
@@ -65,6 +73,10 @@ func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
 	story, err := storyNamed(name)
 	if err != nil {
 		return err
+	}
+	t.currency = strings.ToLower(t.currency)
+	if !order.IsCurrency(t.currency) {
+		return fmt.Errorf("--currency %q: want an ISO 4217 code such as eur", t.currency)
 	}
 	cfg, err := t.config()
 	if err != nil {
@@ -87,6 +99,7 @@ func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
 	if t.order != "" || t.paid != 0 || t.forged {
 		story.Order = "" // it may end elsewhere
 	}
+	asked := order.Money{Amount: p.Amount, Currency: p.Currency}
 	p.Amount = cmp.Or(t.paid, p.Amount)
 	events := story.Events(f, p)
 	if t.twice {
@@ -98,7 +111,7 @@ func (t trigger) run(ctx context.Context, w io.Writer, name string) error {
 	if t.forged {
 		signingSecret = "whsec_of_nobody"
 	}
-	fmt.Fprintf(w, "  order %s of %s\n", p.OrderID, p.RestaurantID)
+	fmt.Fprintf(w, "  order %s of %s, %s\n", p.OrderID, p.RestaurantID, asked)
 	if err := post(ctx, w, cfg.IngestURL, signingSecret, events); err != nil {
 		return err
 	}
@@ -154,7 +167,7 @@ func (t trigger) payment(ctx context.Context, db *postgres.DB, ring *secret.Ring
 		return p, signingSecret, err
 	}
 	id := randomHex(4)
-	p = f.Payment(r.ID, "order-"+id, "pay-"+id, t.amount, "eur")
+	p = f.Payment(r.ID, "order-"+id, "pay-"+id, t.amount, t.currency)
 	if r.Livemode != nil && *r.Livemode {
 		p = p.Live()
 	}

@@ -43,10 +43,18 @@ func TestTrigger(t *testing.T) {
 	says(`  200  customer\.created\n(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "customer.created")
 	says(`  charge\.dispute\.created waits for a payment, (?s:.*)ch_(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "charge.dispute.created")
 	for want, args := range map[string][]string{
-		`there is no story "payed"`:      {"payed"},
-		"there is no restaurant nowhere": {"paid", "--restaurant", "nowhere"},
-		"there is no such order":         {"paid", "--order", "order-nothing"},
-		"nothing runs here":              {"paid", "--dir", t.TempDir()},
+		"25.00 EUR": {}, "9.99 USD": {"--amount", "999", "--currency", "USD"}, "900 JPY": {"--amount", "900", "--currency", "jpy"}, "2.500 KWD": {"--currency", "kwd"},
+	} {
+		says(`^  order order-\w+ of \w+, `+regexp.QuoteMeta(want)+`\n(?s:.*)\n  order PAID, payment COMPLETED\n`, append(args, "paid")...)
+	}
+	says(`amount or currency(?s:.*): 1 JPY, asked for 2500 JPY\n`, "paid", "--currency", "jpy", "--paid", "1")
+	for want, args := range map[string][]string{
+		`--currency "euro"`: {"paid", "--currency", "euro"},
+		"--currency: leave it out, order " + id[1] + " has its own": {"paid", "--order", id[1], "--currency", "jpy"},
+		`there is no story "payed"`:                                 {"payed"},
+		"there is no restaurant nowhere":                            {"paid", "--restaurant", "nowhere"},
+		"there is no such order":                                    {"paid", "--order", "order-nothing"},
+		"nothing runs here":                                         {"paid", "--dir", t.TempDir()},
 	} {
 		if out, err := trigger(args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s\n%s", args, err, want, out)
