@@ -75,7 +75,7 @@ func (o *ops) showRestaurants(w io.Writer, all []postgres.Restaurant) error {
 	}
 	return o.show(w, items, func(w io.Writer) error {
 		if len(all) == 0 {
-			_, err := fmt.Fprintln(w, "There are no restaurants. Make one with: ops restaurants create")
+			_, err := fmt.Fprintln(w, "There are no restaurants. Make one with: ops restaurants create SLUG --name NAME")
 			return err
 		}
 		return t.write(w)

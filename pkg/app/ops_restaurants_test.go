@@ -13,7 +13,7 @@ import (
 func TestOpsRestaurants(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.shows(0, "There are no restaurants. Make one with: ops restaurants create\n", "", "restaurants", "list")
+	d.shows(0, "There are no restaurants. Make one with: ops restaurants create SLUG --name NAME\n", "", "restaurants", "list")
 	d.shows(0, `
 Would create restaurant da-marco:
   name      Trattoria da Marco
