@@ -143,7 +143,7 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 		_, err := fmt.Fprintln(w, "No event is like that.")
 		return err
 	}
-	t := table{columns: []string{"AGE", "STATUS", "EVENT", "TYPE"}, elastic: 3, below: make([]string, len(all))}
+	t := table{columns: []string{"AGE", "STATUS", "EVENT", "TYPE"}, elastic: 3, ends: true, below: make([]string, len(all))}
 	now := o.now()
 	for i, e := range all {
 		status := e.Status

@@ -249,7 +249,7 @@ func (a reconciled) table(w io.Writer) error {
 	if len(a.Orders) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%s %s for %d of %s; %d nothing at Stripe explains, %d can't be looked up.\n", a.verb("store", "Stored"),
-		plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"), a.Unexplained, a.Failed)
+	writeHanging(w, "", fmt.Sprintf("%s %s for %d of %s; %d nothing at Stripe explains, %d can't be looked up.", a.verb("store", "Stored"),
+		plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"), a.Unexplained, a.Failed))
 	return a.end(w)
 }

@@ -19,6 +19,7 @@ type table struct {
 	columns []string
 	right   []int // numbers of columns that are aligned to the right
 	elastic int
+	ends    bool // the elastic column's cells differ at their ends: cut in the middle
 	rows    [][]string
 	below   []string // by row, a text under it; fewer are none for the others
 }
@@ -49,6 +50,9 @@ func (t *table) write(w io.Writer) error {
 	for n, row := range append([][]string{t.columns}, t.rows...) {
 		var line strings.Builder
 		for i, cell := range row {
+			if i == t.elastic && t.ends {
+				cell = cutMiddle(cell, widths[i])
+			}
 			cell = cut(cell, widths[i])
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if slices.Contains(t.right, i) {
@@ -114,6 +118,16 @@ func cut(text string, width int) string {
 		return strings.TrimRight(string(runes[:width-1]), " ") + "…"
 	}
 	return text
+}
+
+// cutMiddle leaves a third of what there is room for to the beginning.
+func cutMiddle(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	first := (width - 1) / 3
+	return string(runes[:first]) + "…" + string(runes[len(runes)-(width-1-first):])
 }
 
 // span is a time with one unit, rounded down, so that it says what has passed.

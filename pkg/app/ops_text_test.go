@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tillhook/pkg/postgres"
 )
 
 func TestSpans(t *testing.T) {
@@ -51,6 +53,47 @@ func TestTableGivesWayInOneColumn(t *testing.T) {
 	}
 	if got := make(-1); len([]rune(got[1])) != 40+2+60+2+2 {
 		t.Errorf("cut: %s", got[1])
+	}
+}
+
+// The types of Stripe's events tell what has happened at their end, and of what at
+// their beginning: neither gives way.
+func TestListedTypesDiffer(t *testing.T) {
+	t.Parallel()
+	var all []postgres.Event
+	types := []string{"checkout.session.completed", "checkout.session.expired", "checkout.session.async_payment_failed",
+		"payment_intent.succeeded", "charge.succeeded", "payment_intent.payment_failed", "charge.failed"}
+	for _, eventType := range types {
+		all = append(all, postgres.Event{ID: strings.Repeat("0", 36), Status: "VERIFICATION_FAILED", Type: eventType, Source: "webhook"})
+	}
+	var out strings.Builder
+	if err := (&ops{now: time.Now}).writeEvents(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		fields := strings.Fields(line)
+		seen[fields[len(fields)-1]] = true
+		if n := len([]rune(strings.TrimRight(line, "\n"))); n > lineWidth {
+			t.Errorf("%d characters: %s", n, line)
+		}
+	}
+	if len(seen) != len(types)+1 {
+		t.Errorf("%d of %d can be told apart:\n%s", len(seen)-1, len(types), out.String())
+	}
+}
+
+// What is said at the end of a reconciliation fits a terminal, too.
+func TestTheEndOfReconciledFits(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := (reconciled{Unexplained: 100}).table(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := len(strings.TrimRight(line, "\n")); n > lineWidth {
+			t.Errorf("%d characters: %s", n, line)
+		}
 	}
 }
 
