@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -232,10 +233,10 @@ func workedOff(stored []postgres.Event) bool {
 func report(ctx context.Context, w io.Writer, db *postgres.DB, p stripetest.Payment, story stripetest.Lifecycle, stored []postgres.Event) error {
 	for _, e := range stored {
 		if e.LastError != "" {
-			fmt.Fprintf(w, "  %s: %s\n", e.Type, e.LastError)
+			fmt.Fprintf(w, "  %s:\n%s", e.Type, indented(e.LastError))
 		}
 		if e.WaitsFor != "" {
-			fmt.Fprintf(w, "  %s waits for a payment, which one of these would lead to:\n    %s\n", e.Type, e.WaitsFor)
+			fmt.Fprintf(w, "  %s waits for a payment, which\n  one of these would lead to:\n%s", e.Type, indented(e.WaitsFor))
 		}
 	}
 	states, err := db.OrderStates(ctx, []string{p.OrderID})
@@ -252,4 +253,20 @@ func report(ctx context.Context, w io.Writer, db *postgres.DB, p stripetest.Paym
 		}
 	}
 	return nil
+}
+
+// indented is text under a line of the report, broken where a terminal ends.
+func indented(text string) string {
+	const indent, columns = "    ", 80
+	line, lines := indent, ""
+	for word := range strings.FieldsSeq(text) {
+		if line != indent && utf8.RuneCountInString(line+" "+word) > columns {
+			lines, line = lines+line+"\n", indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	return lines + line + "\n"
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tillhook/pkg/app"
 	"tillhook/pkg/app/dev"
@@ -31,6 +32,11 @@ func TestTrigger(t *testing.T) {
 		if err != nil || !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%v: %v, want %s:\n%s", args, err, want, out)
 		}
+		for line := range strings.Lines(out) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%v: a line of %d columns: %s", args, n, line)
+			}
+		}
 		return out
 	}
 	says(`(?s)  paid +PAID, COMPLETED\n.*  refund.created\n`)
@@ -38,16 +44,16 @@ func TestTrigger(t *testing.T) {
 	id := regexp.MustCompile(`order (order-\w+) `).FindStringSubmatch(out)
 	says(`\n  order REFUNDED, payment REFUNDED\n`, "charge.refunded", "--order", id[1])
 	says(`"duplicate":true(?s:.*)\n  order PAID, payment COMPLETED\n`, "declined, then paid", "--twice", "--shuffle", "--restaurant", "sushi-kaito")
-	says(`checkout\.session\.completed: amount or currency(?s:.*)\n  order PAYMENT_PENDING, payment REVIEW\n`, "checkout.session.completed", "--paid", "100")
+	says(`checkout\.session\.completed:\n    amount or currency(?s:.*)\n  order PAYMENT_PENDING, payment REVIEW\n`, "checkout.session.completed", "--paid", "100")
 	says(`  400  checkout\.session\.completed\n(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "checkout.session.completed", "--forged")
 	says(`  200  customer\.created\n(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "customer.created")
-	says(`  charge\.dispute\.created waits for a payment, (?s:.*)ch_(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "charge.dispute.created")
+	says(`  charge\.dispute\.created waits for a payment, which\n  one of these (?s:.*)ch_(?s:.*)\n  order PAYMENT_PENDING, payment PENDING\n`, "charge.dispute.created")
 	for want, args := range map[string][]string{
 		"25.00 EUR": {}, "9.99 USD": {"--amount", "999", "--currency", "USD"}, "900 JPY": {"--amount", "900", "--currency", "jpy"}, "2.500 KWD": {"--currency", "kwd"},
 	} {
 		says(`^  order order-\w+ of \w+, `+regexp.QuoteMeta(want)+`\n(?s:.*)\n  order PAID, payment COMPLETED\n`, append(args, "paid")...)
 	}
-	says(`amount or currency(?s:.*): 1 JPY, asked for 2500 JPY\n`, "paid", "--currency", "jpy", "--paid", "1")
+	says(`amount or currency(?s:.*):\s+1 JPY,\s+asked\s+for\s+2500\s+JPY\n`, "paid", "--currency", "jpy", "--paid", "1")
 	for want, args := range map[string][]string{
 		`--currency "euro"`: {"paid", "--currency", "euro"},
 		"--currency: leave it out, order " + id[1] + " has its own": {"paid", "--order", id[1], "--currency", "jpy"},
