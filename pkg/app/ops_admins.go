@@ -123,8 +123,7 @@ func (o *ops) changeAdmin(c *cobra.Command, w writing, address string, a changed
 	}
 	var password secret.Text
 	if stdin != nil {
-		prompt := fmt.Sprintf("Password of %s (hidden): ", a.Email)
-		if password, err = o.readSecret(c.Context(), *stdin, prompt, checkPassword); err != nil {
+		if password, err = o.readSecret(c.Context(), *stdin, "the password of "+a.Email, checkPassword); err != nil {
 			return err
 		}
 	}

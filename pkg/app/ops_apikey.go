@@ -64,7 +64,7 @@ func (o *ops) storeAPIKey(ctx context.Context, db *postgres.DB, ring *secret.Rin
 	if r.ConfigID == "" {
 		return a, fmt.Errorf("%s has no configuration yet; store its signing secret first: ops secrets set %s", r.Slug, r.Slug)
 	}
-	plain, err := o.readSecret(ctx, stdin, fmt.Sprintf("API key of %s (hidden): ", r.Slug), checkAPIKey)
+	plain, err := o.readSecret(ctx, stdin, "the API key of "+r.Slug, checkAPIKey)
 	if err != nil {
 		return a, err
 	}

@@ -21,14 +21,15 @@ const (
 	maxSecret = 255
 )
 
-// readSecret reads a secret from a hidden prompt, or from stdin, and checks it.
-func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string, check func(plain string) error) (secret.Text, error) {
+// readSecret reads what nobody else may see, such as "the password of a@b.c", from
+// a hidden prompt, or from stdin, and checks it.
+func (o *ops) readSecret(ctx context.Context, fromStdin bool, what string, check func(plain string) error) (secret.Text, error) {
 	terminal := o.terminal()
 	switch {
 	case fromStdin && terminal != nil:
 		return "", misuse("--stdin is for a pipe or a file: leave it out, and be asked")
 	case !fromStdin && terminal == nil:
-		return "", misuse("there is no terminal to ask for the secret on; hand it over with --stdin")
+		return "", misuse("there is no terminal to ask for %s on; hand it over with --stdin", what)
 	}
 	var text []byte
 	var err error
@@ -36,10 +37,10 @@ func (o *ops) readSecret(ctx context.Context, fromStdin bool, prompt string, che
 		// Enough to notice that it is too long, blanks around it included.
 		text, err = await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(o.process.Stdin, 4*maxSecret)) })
 	} else {
-		text, err = o.askHidden(ctx, terminal, prompt)
+		text, err = o.askHidden(ctx, terminal, what+" (hidden): ")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading the secret: %w", err)
+		return "", fmt.Errorf("reading %s: %w", what, err)
 	}
 	plain := strings.TrimSpace(string(text))
 	return secret.Text(plain), check(plain)

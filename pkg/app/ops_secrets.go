@@ -175,7 +175,7 @@ func (o *ops) store(c *cobra.Command, name string, in secretInput) error {
 		if r.ConfigID != "" && in.live && mode(r) != "live" {
 			return fmt.Errorf("%s has a configuration already (mode: %s); --live only says how to make one", r.Slug, mode(r))
 		}
-		plain, err := o.readSecret(ctx, in.stdin, fmt.Sprintf("Signing secret of %s (hidden): ", r.Slug), checkSigningSecret)
+		plain, err := o.readSecret(ctx, in.stdin, "the signing secret of "+r.Slug, checkSigningSecret)
 		if err != nil {
 			return err
 		}

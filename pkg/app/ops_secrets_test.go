@@ -93,7 +93,7 @@ func TestOpsRefusesWhatIsNoSigningSecret(t *testing.T) {
 	}
 	d.secrets = append(d.secrets, "hunter2", "hünter2")
 	good := d.secret("good")
-	d.shows(2, "ops: there is no terminal to ask for the secret on; hand it over with --stdin\n", good, "secrets", "set", "r", "--commit")
+	d.shows(2, "ops: there is no terminal to ask for the signing secret of r on; hand it over with --stdin\n", good, "secrets", "set", "r", "--commit")
 	d.shows(1, `ops: there is no restaurant "nobody"; see: ops restaurants list`+"\n", good, "secrets", "set", "nobody", "--stdin", "--commit")
 	for _, argument := range []string{good, "--secret=" + good, "sk_live_hunter2"} {
 		d.shows(2, `
