@@ -74,8 +74,8 @@ func TestTheImageIsSmallAndNobodys(t *testing.T) {
 }
 
 // runSteps runs the first stage's RUN instructions in a clean clone at dir, less
-// what .dockerignore names, with its ENV and ARG, as plain shell commands. The programs end up in the returned
-// folder.
+// what .dockerignore names, with its ENV and ARG, as plain shell commands. The
+// programs end up in the returned folder.
 func runSteps(t *testing.T, dir string, env ...string) string {
 	t.Helper()
 	if out, err := exec.Command("git", "clone", "-q", "..", dir).CombinedOutput(); err != nil {

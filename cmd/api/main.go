@@ -1,4 +1,5 @@
-// Command api is the storefront: it makes orders, leads to Stripe Checkout, and tells how an order stands.
+// Command api is the storefront: it makes orders, leads to Stripe Checkout, and
+// tells how an order stands.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command ingest receives Stripe's deliveries: the only part that is open to the internet.
+// Command ingest receives Stripe's deliveries: the only part that is open to the
+// internet.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command worker is the fleet that works stored events off, with its background roles.
+// Command worker is the fleet that works stored events off, with its background
+// roles.
 package main
 
 import (

@@ -88,7 +88,8 @@ func (o *ops) confirm(ctx context.Context, question string) (bool, error) {
 }
 
 // await is read, or the end of ctx: a read from a terminal or a pipe can't be
-// cancelled, and Ctrl-C has to work while somebody or something is waited for. The program ends then, and the read with it.
+// cancelled, and Ctrl-C has to work while somebody or something is waited for.
+// The program ends then, and the read with it.
 func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		text []byte

@@ -74,9 +74,9 @@ type Work struct {
 }
 
 // SecondPayment is the reason of the transition by which a payment has the money
-// of an order, for the first time or again, while another payment has it already. Nothing is wrong with the event,
-// and the order is PAID once; but the customer has paid twice, and somebody has
-// to give one of the two back.
+// of an order, for the first time or again, while another payment has it already.
+// Nothing is wrong with the event, and the order is PAID once; but the customer
+// has paid twice, and somebody has to give one of the two back.
 const SecondPayment = "second payment of a paid order: refund one"
 
 // Transition is one recorded change of an order or its payment. Reason is the

@@ -111,8 +111,8 @@ func TestIntakeStoresWhatIsNewAndTheRestaurantsOwn(t *testing.T) {
 	}
 }
 
-// turns is Stripe's list, of one event for each question, and the turns. The test holds its
-// lock, but for the time that it lets pass.
+// turns is Stripe's list, of one event for each question, and the turns. The test
+// holds its lock, but for the time that it lets pass.
 type turns struct {
 	sync.Mutex
 	asked   []time.Duration // when, and
