@@ -22,13 +22,10 @@ const (
 	empty      = "Postgres"
 )
 
-// How often something is looked at that gives no signal.
-const pollEvery = 20 * time.Millisecond
-
-// readyWithin bounds a start, and the working off of a backlog.
 const (
-	readyWithin = 30 * time.Second
-	doneWithin  = 5 * time.Minute
+	pollEvery   = 20 * time.Millisecond // how often something is looked at that gives no signal
+	readyWithin = 30 * time.Second      // how long a start may take
+	doneWithin  = 5 * time.Minute       // and the working off of a backlog
 )
 
 // contender is a receiver that runs, with its databases.
@@ -63,7 +60,7 @@ func (b *bench) start(ctx context.Context, role, name string, s site) (*contende
 		env = append(env, "PORT="+port, "METRICS_ADDR="+private)
 		c.metrics = "http://" + private + "/metrics"
 	}
-	if c.receiver, err = b.launch(role, role, env...); err != nil {
+	if c.receiver, err = b.launch(role, env...); err != nil {
 		return nil, err
 	}
 	if c.target, err = url.Parse("http://" + addr + path); err != nil {

@@ -140,7 +140,7 @@ func (b *bench) drainNoop(ctx context.Context, k Kind) (f Figure, err error) {
 	if err != nil {
 		return f, err
 	}
-	p, err := b.launch(roleNoop, roleNoop, "REDIS_URL="+b.noopRedis, "WORKER_CONCURRENCY="+strconv.Itoa(k.Concurrency), envCount+"="+strconv.Itoa(n))
+	p, err := b.launch(roleNoop, "REDIS_URL="+b.noopRedis, "WORKER_CONCURRENCY="+strconv.Itoa(k.Concurrency), envCount+"="+strconv.Itoa(n))
 	if err != nil {
 		return f, err
 	}
@@ -171,7 +171,7 @@ func (b *bench) startWorker(ctx context.Context, c *contender, concurrency int) 
 		env = append(env, "METRICS_ADDR="+private)
 		w.metrics = "http://" + private + "/metrics"
 	}
-	w.process, err = b.launch(role, role, env...)
+	w.process, err = b.launch(role, env...)
 	return w, err
 }
 
@@ -206,7 +206,7 @@ func (b *bench) finished(ctx context.Context, c *contender, w *process, n int) e
 	}
 	err := b.services.onRedis(c.site.redisURL, func(r *redis.Client) error {
 		return until(ctx, doneWithin, w, func() (bool, error) {
-			if n, err := tasks(ctx, r); n > 0 || err != nil {
+			if left, err := tasks(ctx, r); left > 0 || err != nil {
 				return false, err
 			}
 			var some bool

@@ -120,7 +120,7 @@ func (b *bench) steps(s stage) (steps []step) {
 	}
 	if s.full != nil {
 		alone(Closed, s.full, Kind{Connections: b.connections(), Stored: b.o.Stored})
-		for _, q := range queries() {
+		for _, q := range questions() {
 			steps = append(steps, step{Kind{Measure: Query, Contender: q.name, Stored: b.o.Stored},
 				func(ctx context.Context, k Kind) (Figure, error) { return b.query(ctx, s.full, q, k) }})
 		}

@@ -19,7 +19,7 @@ const endWithin = 15 * time.Second
 
 // process is a role that runs.
 type process struct {
-	name    string
+	name    string // the role's
 	cmd     *exec.Cmd
 	orders  io.WriteCloser
 	replies *bufio.Scanner
@@ -34,18 +34,18 @@ type process struct {
 // launch starts a role. Its standard input is a pipe that only we hold: however
 // we end, it ends too. It is out of our process group so that Ctrl-C reaches us
 // alone, and the rest ends in order.
-func (b *bench) launch(role, name string, env ...string) (*process, error) {
-	logPath := filepath.Join(b.dir, name+".log")
+func (b *bench) launch(role string, env ...string) (*process, error) {
+	logPath := filepath.Join(b.dir, role+".log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
+		return nil, fmt.Errorf("opening the log of %s: %w", role, err)
 	}
 	defer log.Close()
 	cmd := exec.Command(b.o.Self[0], append(b.o.Self[1:len(b.o.Self):len(b.o.Self)], role)...)
 	cmd.Env = append(append([]string{}, b.env...), env...)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p := &process{name: name, cmd: cmd, log: logPath, exited: make(chan struct{})}
+	p := &process{name: role, cmd: cmd, log: logPath, exited: make(chan struct{})}
 	if p.orders, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (b *bench) launch(role, name string, env ...string) (*process, error) {
 	tell.Close()
 	if err != nil {
 		out.Close()
-		return nil, fmt.Errorf("starting %s: %w", name, err)
+		return nil, fmt.Errorf("starting %s: %w", role, err)
 	}
 	go func() {
 		p.err = cmd.Wait()

@@ -41,7 +41,7 @@ type services struct {
 	about      Services
 }
 
-// open starts the services, or takes those that the environment names.
+// openServices starts the services, or takes those that the environment names.
 func (b *bench) openServices(ctx context.Context) (err error) {
 	s := &b.services
 	s.stack, err = devstack.Start(ctx, devstack.Config{

@@ -71,7 +71,8 @@ type question struct {
 	ask  func(ctx context.Context, c *contender) error
 }
 
-func queries() []question {
+// questions are those that are measured.
+func questions() []question {
 	return []question{
 		{"counts by status, 1 h", func(ctx context.Context, c *contender) error {
 			var counts []struct {
