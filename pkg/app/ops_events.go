@@ -202,7 +202,7 @@ func (o *ops) showEventOf(ctx context.Context, w io.Writer, db *postgres.DB, id 
 		return err
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("there is no event %s", id)
+		return fmt.Errorf("there is no such event: %s", id)
 	}
 	type item struct {
 		postgres.Event
@@ -234,7 +234,7 @@ func (o *ops) showEventOf(ctx context.Context, w io.Writer, db *postgres.DB, id 
 
 func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	facts := []fact{
-		{"event", dash(e.ProviderEventID)}, {"id", e.ID}, {"type", e.Type},
+		{"id", e.ID}, {"type", e.Type},
 		{"status", strings.TrimSpace(e.Status + " " + e.Outcome)}, {"restaurant", dash(e.RestaurantID)},
 		{"created", clockTime(e.OccurredAt)}, {"stored", clockTime(e.CreatedAt)},
 	}
@@ -261,7 +261,7 @@ func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	}
 	facts = append(facts, fact{"version", dash(e.APIVersion)}, fact{"payload", plural(e.Bytes, "byte")})
 	fmt.Fprintln(w, dash(e.ProviderEventID))
-	writeFacts(w, facts[1:])
+	writeFacts(w, facts)
 	if payload == nil {
 		return nil
 	}

@@ -148,6 +148,7 @@ func TestOpsWhatIsNamedMustBeThere(t *testing.T) {
 		{"events list evt_misspelt", "there is no such event: evt_misspelt"},
 		{"events list evt_misspelt -o json", "there is no such event: evt_misspelt"},
 		{"events list evt_done evt_misspelt --status COMPLETED", "there is no such event: evt_misspelt"},
+		{"events show evt_misspelt", "there is no such event: evt_misspelt"},
 		{"events list --order order-1", "there is no such order: order-1"},
 		{"events replay --order order-1 --commit", "there is no such order: order-1"},
 		{"secrets check da-marko", unknown},
