@@ -12,13 +12,19 @@ import (
 const (
 	// The last minutes are read again and again, and the day before them an hour
 	// at a time: what arrived an hour ago may be worked off now.
-	pulseEvery  = 2 * time.Second
-	pulseFresh  = 2 * time.Minute
-	pulseChunk  = time.Hour
-	pulseDay    = 24 * time.Hour
-	chunkEvery  = 5 // rounds
-	maxBacklog  = 10_001
-	pulseUnrest = 10 // the database gets ten times the rest that a round took
+	pulseEvery = 2 * time.Second
+	pulseFresh = 2 * time.Minute
+	pulseChunk = time.Hour
+	pulseDay   = 24 * time.Hour
+	chunkEvery = 5 // rounds
+
+	// pulseRest is how many times as long as a round took the database is left
+	// alone after it.
+	pulseRest = 10
+
+	// maxBacklog is how many unfinished events are counted: with this many, the
+	// overview says that there are more than 10,000.
+	maxBacklog = 10_001
 )
 
 // pulse knows what arrived within the last day, minute by minute, so that no
@@ -54,7 +60,7 @@ func (p *pulse) Run(ctx context.Context) {
 			}
 		}
 		p.done(err, err == nil && hour == 0)
-		wait := max(pulseEvery, pulseUnrest*time.Since(started))
+		wait := max(pulseEvery, pulseRest*time.Since(started))
 		if err == nil && !p.isWhole() {
 			wait = time.Since(started)
 		}
