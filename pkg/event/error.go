@@ -41,8 +41,9 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &u)
 }
 
-// Later marks err as saying only that there is no room for the event yet: it is
-// tried again after about wait, without using up an attempt.
+// Later marks err as one that only puts the event off, for want of room or
+// because Stripe is asked too much: it is tried again after about wait, without
+// using up an attempt.
 func Later(err error, wait time.Duration) error { return later{Unavailable(err), wait} }
 
 // Wait is the wait that err, or an error it wraps, was marked with by Later.

@@ -113,7 +113,7 @@ func (p *Processor) Process(ctx context.Context, a event.Attempt) error {
 		result = "done_before"
 	case r.Err == nil:
 		result = string(r.Outcome)
-	case noRoom(r.Err):
+	case putOff(r.Err):
 	case event.IsUnavailable(r.Err):
 		result, level = "unavailable", slog.LevelError
 	case event.IsPermanent(r.Err) || a.Last:
@@ -170,15 +170,15 @@ func (p *Processor) work(ctx context.Context, a event.Attempt) (order.Result, er
 func (p *Processor) follow(ctx context.Context, a event.Attempt, e event.Stored) (order.Result, error) {
 	a.Ref = e.Ref // a task of an earlier release may not have all of it
 	r, err := p.follower.follow(ctx, a, e)
-	if err == nil && r.Err != nil && !noRoom(r.Err) && (event.IsPermanent(r.Err) || a.Last) {
+	if err == nil && r.Err != nil && !putOff(r.Err) && (event.IsPermanent(r.Err) || a.Last) {
 		err = p.ledger.FailEvent(ctx, a, r.Err.Error())
 	}
 	return r, err
 }
 
-// noRoom reports whether an event was only put off: it is tried again, without
-// using up an attempt.
-func noRoom(err error) bool {
+// putOff reports whether an event is only to wait for its turn, which uses up no
+// attempt.
+func putOff(err error) bool {
 	_, ok := event.Wait(err)
 	return ok
 }
