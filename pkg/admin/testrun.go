@@ -62,10 +62,16 @@ func (s *Server) sendTest(c echo.Context) error {
 	if err := s.Audit.Record(ctx, signedIn(c).Email, "panel: send a test event", r.ID, r.ConfigID, signed.ID); err != nil {
 		return err
 	}
-	return s.showRestaurant(c, http.StatusOK, restaurantView{Test: s.test(ctx, signed)})
+	run, err := s.test(ctx, signed)
+	if err != nil {
+		return err
+	}
+	return s.showRestaurant(c, http.StatusOK, restaurantView{Test: run})
 }
 
-func (s *Server) test(ctx context.Context, signed Signed) *testRun {
+// test follows an event until it is worked off or the time for it is over. What
+// goes wrong on its way is the last hop; an error means that nobody can tell.
+func (s *Server) test(ctx context.Context, signed Signed) (*testRun, error) {
 	run := &testRun{}
 	started := time.Now()
 	add := func(ok bool, name, format string, args ...any) {
@@ -75,34 +81,41 @@ func (s *Server) test(ctx context.Context, signed Signed) *testRun {
 	status, answer, err := s.post(ctx, signed)
 	if err != nil {
 		add(false, "Answered", "%v", err)
-		return run
+		return run, nil
 	}
 	add(status == http.StatusOK, "Answered", "%d %s", status, answer)
 	if status != http.StatusOK {
-		return run
+		return run, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, testWorked)
 	defer cancel()
 	tick := time.NewTicker(testLook)
 	defer tick.Stop()
+	var fault error // of the last look, which may be all that is wrong
 	for {
 		e, err := s.Events.Event(ctx, signed.ID)
+		if ctx.Err() == nil { // else the look was cut short
+			fault = err
+		}
 		if err == nil && run.EventID == "" {
 			run.EventID = e.ID
 			add(true, "Stored", "verified by the secret that is stored")
 		}
 		if err == nil && e.Status != string(event.Processing) {
 			add(e.Status == string(event.Completed), "Worked off", "%s %s %s", e.Status, e.Outcome, e.LastError)
-			return run
+			return run, nil
 		}
 		select {
 		case <-ctx.Done():
-			if run.EventID == "" {
+			switch {
+			case fault != nil && !errors.Is(fault, ErrNotFound):
+				return nil, fmt.Errorf("looking for the test event: %w", fault)
+			case run.EventID == "":
 				add(false, "Stored", "not within %s, although the endpoint has said so", testWorked)
-			} else {
+			default:
 				add(false, "Worked off", "not within %s: is a worker running?", testWorked)
 			}
-			return run
+			return run, nil
 		case <-tick.C:
 		}
 	}
