@@ -44,7 +44,7 @@ type Config struct {
 
 const (
 	// What is asked for here is small, and so are the answers. Whoever waits
-	// for a change has limits of his own.
+	// for a change has limits of their own.
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
 	answerTimeout     = checkoutTimeout + 10*time.Second

@@ -19,7 +19,7 @@ import (
 const (
 	// checkoutRate is requests a second to Stripe of one process for all
 	// restaurants. STRIPE_API_RATE is for what nobody waits for; a customer who
-	// wants to pay is slowed down by his own restaurant's share only.
+	// wants to pay is slowed down by that restaurant's share only.
 	checkoutRate = 1000
 	// checkoutPatience is how long a customer's request may wait for its turn.
 	checkoutPatience = 5 * time.Second

@@ -13,7 +13,7 @@ const (
 	MaxBody = 1 << 20
 
 	// trustedLength is how much memory a sender gets on its word alone, in
-	// bytes; more only as he really sends it.
+	// bytes; more only as it really sends it.
 	trustedLength = 16 << 10
 
 	// longBodies is how many bytes of bodies that are longer may be in memory

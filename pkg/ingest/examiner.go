@@ -126,7 +126,7 @@ func (x *examiner) keep(d *delivery) bool {
 	if d.env.Created.IsZero() {
 		d.env.Created, d.env.Type = x.now(), "unknown"
 	}
-	// The time is the sender's word: a partition far off is not for him to fill.
+	// The time is the sender's word: a partition far off is not theirs to fill.
 	if age := x.now().Sub(d.env.Created); age > 31*24*time.Hour || age < -24*time.Hour {
 		d.env.Created = x.now()
 	}

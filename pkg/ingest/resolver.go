@@ -70,7 +70,7 @@ func (r *resolver) candidates(ctx context.Context, s *snapshot, env event.Envelo
 	// A claim on an object hides nobody: whoever else may be meant is tried too.
 	var found []*tenant
 	if ids := env.Hints.Objects; len(ids) > 0 {
-		// Not kept: a forger could have one id lead to his own restaurant,
+		// Not kept: a forger could have one id lead to their own restaurant,
 		// and a kept answer would hide the real one that comes later.
 		ids, err := r.lookup.RestaurantsOfObjects(ctx, ids)
 		if err != nil {

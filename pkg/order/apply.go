@@ -30,7 +30,7 @@ type Payment struct {
 	RestaurantID      string
 	Status            PaymentStatus
 	ProviderPaymentID string // the intent once it is known, till then the session
-	Session           string // where that is the intent: the session, until an event names it
+	Session           string // the session that ProviderPaymentID was before the intent, until Facts name it
 	Expected          Money
 	Livemode          bool
 	ModeUnknown       bool // nobody has said which mode it is in: the first event does

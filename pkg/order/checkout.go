@@ -127,7 +127,7 @@ func (p *Payment) CheckoutSession() string {
 
 // rename gives the payment its other id at Stripe. A session that no event has
 // named yet is not forgotten for it: a declined card may be all that the events
-// tell, and the customer goes on where he was. It is none of the facts: what an
+// tell, and the customer goes on where they were. It is none of the facts: what an
 // event says must be news when it comes.
 func (p *Payment) rename(id string) {
 	p.Session, p.ProviderPaymentID = p.CheckoutSession(), id
