@@ -16,6 +16,9 @@ const (
 	lookInterval = 15 * time.Second
 	// lookAgain is the pause after a read that has failed.
 	lookAgain = 500 * time.Millisecond
+	// listenAgain is the pause before the next try to listen: Postgres may refuse
+	// it, as when it has little time.
+	listenAgain = 5 * time.Second
 	// maxLook bounds one read, in orders: those who wait for the first are told
 	// while the next are read.
 	maxLook = 1000
@@ -91,14 +94,27 @@ func (h *hub) leave(w *watcher) {
 	}
 }
 
-// run listens until ctx ends.
+// listen hears of changes until ctx ends, and says once why it doesn't.
+func (h *hub) listen(ctx context.Context) {
+	for said := ""; ctx.Err() == nil; {
+		err := h.orders.WatchOrders(ctx, h.note)
+		if err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			h.log.Warn("for now changes of orders are noticed by looking only", "interval", lookInterval, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(listenAgain):
+		}
+	}
+}
+
+// run reads what changes until ctx ends.
 func (h *hub) run(ctx context.Context) {
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
-		if err := h.orders.WatchOrders(ctx, h.note); err != nil && ctx.Err() == nil {
-			h.log.Warn("changes of orders are noticed by looking only", "interval", lookInterval, "error", err)
-		}
+		h.listen(ctx)
 	}()
 	defer func() { <-listening }()
 	tick := time.NewTicker(lookInterval)

@@ -2,11 +2,17 @@ package api
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"tillhook/pkg/order"
+	"tillhook/pkg/telemetry"
 )
 
 // told is what a client that waits has been told since, "" for nothing.
@@ -128,4 +134,57 @@ func TestWhoBeginsAgainIsNotToldOfTheEndBefore(t *testing.T) {
 	}
 	sh.world.change("o1", order.Paid)
 	next(`"PAID"`)
+}
+
+// deaf is a world in which nobody may listen for the first few times.
+type deaf struct {
+	*world
+	errs []error
+}
+
+func (d *deaf) WatchOrders(ctx context.Context, changed func([]string)) error {
+	if len(d.errs) > 0 {
+		err := d.errs[0]
+		d.errs = d.errs[1:]
+		return err
+	}
+	return d.world.WatchOrders(ctx, changed)
+}
+
+// A hub that may not listen tries again until it may: else whoever waits would be
+// told late for as long as the process lives. Of each trouble it says once what
+// it means.
+func TestTheHubListensAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		canceled, full := errors.New("canceled"), errors.New("too many connections")
+		d := &deaf{world: newWorld(), errs: []error{canceled, canceled, full, full, full}}
+		var log strings.Builder
+		h := newHub(d, telemetry.NewMetrics().NewAPI(), slog.New(slog.NewTextHandler(&log, nil)))
+		w := h.watch("o1")
+		h.looked(w)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			h.run(ctx)
+		}()
+		<-time.After(26 * time.Second)
+		synctest.Wait()
+		told(w) // what it has found when it began to listen
+		if d.changed == nil {
+			t.Error("it doesn't listen")
+		} else {
+			d.change("o1", order.Paid)
+		}
+		synctest.Wait()
+		if got := told(w); got != string(order.Paid) {
+			t.Errorf("told %q, want PAID at once", got)
+		}
+		stop()
+		<-ended
+		if n := strings.Count(log.String(), "noticed by looking only"); n != 2 {
+			t.Errorf("said %d times:\n%s", n, log.String())
+		}
+	})
 }
