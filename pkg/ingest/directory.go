@@ -37,8 +37,12 @@ const (
 	// pollInterval is how long a lost notification can go unnoticed.
 	pollInterval = 15 * time.Second
 
-	// Postgres may refuse to let us listen, as when it has little time.
+	// watchAgain is the pause before the next try to listen: Postgres may refuse
+	// it, as when it has little time.
 	watchAgain = 5 * time.Second
+
+	readWithin = 10 * time.Second // bounds one reading of all configurations
+	readAgain  = time.Second      // the pause after one that has failed
 
 	// How many deliveries that nobody's secret matched may make us look again
 	// at once. A genuine one follows a rotation, or a restaurant's first day;
@@ -128,7 +132,7 @@ func (d *Directory) Run(ctx context.Context) {
 		wait = pollInterval
 		if err := d.Reload(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("configurations not read, the last ones stay in use", "error", err)
-			wait = time.Second
+			wait = readAgain
 		}
 	}
 }
@@ -172,7 +176,7 @@ func (d *Directory) Reload(ctx context.Context) error {
 }
 
 func (d *Directory) read(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	asOf := time.Now()
 	configs, err := d.configs.Configs(ctx)

@@ -190,7 +190,7 @@ func (p *pass) count(t event.Task) {
 	}
 }
 
-// wait reports false if ctx ended first.
+// wait waits for d, and reports false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -33,7 +33,8 @@ const (
 	// after the other, and no event asks for ever.
 	wakeRest, wakeFailures = 500 * time.Millisecond, 40
 
-	// Postgres may refuse to let us listen, as when it has little time.
+	// watchAgain is the pause before the next try to listen: Postgres may refuse
+	// it, as when it has little time.
 	watchAgain = 5 * time.Second
 )
 
@@ -81,10 +82,7 @@ func (w *Waker) Run(ctx context.Context) {
 			switch {
 			case err != nil && e.tries < wakeFailures:
 				offer(e)
-				select {
-				case <-ctx.Done():
-				case <-time.After(wakeRest):
-				}
+				wait(ctx, wakeRest)
 			case err != nil:
 				w.log.Warn("a waiting event was not woken, it comes back by its backoff", "id", e.ID, "error", err)
 			case !started && e.tries < wakeAttempts:
