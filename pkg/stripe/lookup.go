@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tillhook/pkg/event"
+	"tillhook/pkg/order"
 )
 
 // state is as much of a session, an intent or a charge as says which event it
@@ -24,6 +25,7 @@ type state struct {
 	PaymentIntent  reference       `json:"payment_intent"`
 	LatestCharge   json.RawMessage `json:"latest_charge"`
 	AmountRefunded int64           `json:"amount_refunded"`
+	Currency       string          `json:"currency"`
 	raw            json.RawMessage
 }
 
@@ -145,7 +147,7 @@ func (l *lookingUp) charge(pi state) error {
 	if err != nil || ch.AmountRefunded <= 0 {
 		return nil // it was not expanded: a payment without a charge
 	}
-	l.says("%d refunded", ch.AmountRefunded)
+	l.says("%s refunded", order.Money{Amount: ch.AmountRefunded, Currency: ch.Currency})
 	return l.told(ch, "charge.refunded", fmt.Sprintf("refunded_%d", ch.AmountRefunded))
 }
 

@@ -38,7 +38,7 @@ func TestPaymentBecomesEvents(t *testing.T) {
 			}},
 		{name: "paid and given back", there: func(f *stripetest.Factory, p stripetest.Payment) []stripetest.Event {
 			return []stripetest.Event{f.CheckoutCompleted(p), f.IntentSucceeded(p), f.ChargeRefunded(p, p.Amount)}
-		}, says: "the session is complete, payment status paid; 2500 refunded",
+		}, says: "the session is complete, payment status paid; 25.00 EUR refunded",
 			events: []string{"checkout.session.completed complete_paid", "charge.refunded refunded_2500"}, factsOf: 1,
 			facts: func(p stripetest.Payment, f order.Facts) bool { return f.Gross[p.Charge] == p.Amount }},
 		{name: "expired", there: func(f *stripetest.Factory, p stripetest.Payment) []stripetest.Event {
@@ -56,7 +56,7 @@ func TestPaymentBecomesEvents(t *testing.T) {
 			factsOf: 1, facts: func(_ stripetest.Payment, f order.Facts) bool { return f.AsyncFailed }},
 		{name: "intent succeeded", intent: true, there: func(f *stripetest.Factory, p stripetest.Payment) []stripetest.Event {
 			return []stripetest.Event{f.IntentSucceeded(p), f.ChargeRefunded(p, 500)}
-		}, says: "the intent has the status succeeded; 500 refunded",
+		}, says: "the intent has the status succeeded; 5.00 EUR refunded",
 			events: []string{"payment_intent.succeeded succeeded", "charge.refunded refunded_500"},
 			facts: func(p stripetest.Payment, f order.Facts) bool {
 				return f.Intent == p.Intent && len(f.Evidence) == 1
