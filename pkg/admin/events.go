@@ -24,9 +24,6 @@ const timeField = "2006-01-02T15:04"
 // recoverer finds those that it has not.
 const queuedLater = "Not all could be queued at once: they will be queued as soon as the queue answers."
 
-var eventStatuses = []string{string(event.Processing), string(event.Completed), string(event.Failed),
-	string(event.VerificationFailed), string(event.NoConfig)}
-
 type eventsView struct {
 	Asked    eventsForm
 	Page     EventPage
@@ -43,7 +40,7 @@ type eventsForm struct {
 
 func (s *Server) eventList(c echo.Context) error {
 	form, search := readSearch(c.QueryParams())
-	view := eventsView{Asked: form, Statuses: eventStatuses}
+	view := eventsView{Asked: form, Statuses: event.Statuses()}
 	// What stands in a link is anybody's: no word of it is said.
 	if n, err := strconv.Atoi(c.QueryParam("replayed")); err == nil && n > 0 && n <= pageSize {
 		view.Said = "Replayed: " + plural(n, "event") + ". The workers have them now."
@@ -75,7 +72,7 @@ func readSearch(q url.Values) (f eventsForm, search Search) {
 	if f.ID != "" {
 		search.IDs = []string{f.ID}
 	}
-	if f.Status != "" && !slices.Contains(eventStatuses, f.Status) {
+	if f.Status != "" && !slices.Contains(event.Statuses(), f.Status) {
 		f.Fault = "There is no status " + f.Status + "."
 	}
 	for _, t := range []struct {
@@ -134,10 +131,10 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 	if err != nil {
 		return err
 	}
-	view := eventView{EventDetail: e, Uncovered: uncover,
-		Replays: replays(e.Status), Refused: refused(e.Status)}
+	status := event.Status(e.Status)
+	view := eventView{EventDetail: e, Uncovered: uncover, Replays: status.Replayable(), Refused: status.Refused()}
 	if c.QueryParam("replayed") != "" {
-		view.Said, view.Follows = "Replayed. The workers have it now.", e.Status == string(event.Processing)
+		view.Said, view.Follows = "Replayed. The workers have it now.", status == event.Processing
 		if c.QueryParam("later") != "" {
 			view.Said = "Replayed. " + queuedLater
 		}
@@ -149,16 +146,6 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 	}
 	view.Text = showPayload(e.Payload, uncover)
 	return s.render(c, http.StatusOK, "event", page{Title: e.Type, Content: view})
-}
-
-// replays reports whether an event of this status can be put through the worker
-// again: what is unfinished needs it not, and what was refused must not be.
-func replays(status string) bool {
-	return status == string(event.Completed) || status == string(event.Failed)
-}
-
-func refused(status string) bool {
-	return status == string(event.VerificationFailed) || status == string(event.NoConfig)
 }
 
 // replay puts the selected events through the worker again.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tillhook/pkg/event"
 	"tillhook/pkg/order"
 )
 
@@ -91,7 +92,7 @@ var functions = template.FuncMap{
 	"version": func() string { return version },
 	"money":   money, "ago": ago, "clock": clock, "plural": plural, "millis": millis, "short": short, "tone": tone,
 	"within":  func(d time.Duration) string { return millis(float64(d.Microseconds()) / 1000) },
-	"replays": replays,
+	"replays": func(status string) bool { return event.Status(status).Replayable() },
 	"seconds": func(s float64) string { return since(time.Duration(s * float64(time.Second))) },
 	// Rounded to the nearest minute: a day that has just begun is a day.
 	"left": func(from time.Time, to *time.Time) string { return since(to.Sub(from).Round(time.Minute)) },

@@ -21,8 +21,7 @@ func (o *ops) events() *cobra.Command {
 }
 
 // eventStatuses are the values of --status.
-var eventStatuses = []string{string(event.Processing), string(event.Completed), string(event.Failed),
-	string(event.VerificationFailed), string(event.NoConfig)}
+var eventStatuses = event.Statuses()
 
 // eventFlags are a filter as flags.
 type eventFlags struct {
@@ -154,7 +153,7 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 			status += ", " + e.Source // a column of its own would take the type's room
 		}
 		name := e.ProviderEventID
-		if name == "" || e.Status == string(event.VerificationFailed) || e.Status == string(event.NoConfig) {
+		if name == "" || event.Status(e.Status).Refused() {
 			name = e.ID // what Stripe's id would be is only the sender's word
 		}
 		if e.Source == string(event.Reconciled) {

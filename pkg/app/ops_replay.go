@@ -80,7 +80,7 @@ func (o *ops) replay(ctx context.Context, w io.Writer, db *postgres.DB, tasks op
 	}
 	r.Events = []string{}
 	for _, e := range found {
-		if e.Status == string(event.Completed) || e.Status == string(event.Failed) {
+		if event.Status(e.Status).Replayable() {
 			r.Events, r.all = append(r.Events, e.ID), append(r.all, e)
 		} else {
 			r.Skipped++

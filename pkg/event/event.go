@@ -21,6 +21,18 @@ const (
 	NoConfig           Status = "NO_CONFIG"           // a delivery for which there is no usable configuration
 )
 
+// Statuses are all of them, for who chooses one.
+func Statuses() []string {
+	return []string{string(Processing), string(Completed), string(Failed), string(VerificationFailed), string(NoConfig)}
+}
+
+// Replayable reports whether the event can be put through the worker again: what
+// is unfinished needs it not, and what was refused must not be.
+func (s Status) Replayable() bool { return s == Completed || s == Failed }
+
+// Refused reports whether the event was not verified, and is never worked on.
+func (s Status) Refused() bool { return s == VerificationFailed || s == NoConfig }
+
 // Outcome is what a COMPLETED event did.
 type Outcome string
 
