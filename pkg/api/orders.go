@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -167,8 +168,8 @@ func readJSON(c echo.Context, v any) error {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
 		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return invalid(fault{wrong.Field, "is not a " + wrong.Type.String()})
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return invalid(fault{wrong.Field, "want " + kindOf(wrong.Type)})
 		}
 		return malformed("The body is not the JSON that it should be.")
 	}
@@ -176,6 +177,19 @@ func readJSON(c echo.Context, v any) error {
 		return malformed("The body goes on after its JSON.")
 	}
 	return nil
+}
+
+// kindOf is what JSON calls a value of a type that a request has.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Int64:
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
 }
 
 // newID is an id that nobody guesses, though nothing depends on that.

@@ -78,6 +78,7 @@ func TestWhatIsNoOrder(t *testing.T) {
 		{"too many lines", `{"lines":[` + strings.Repeat(`{"name":"a","quantity":1,"unitAmount":1},`, 100) + `{"name":"a","quantity":1,"unitAmount":1}],"currency":"eur"}`, 422, []string{"lines"}},
 		{"an unknown field", `{"amount":1,"currency":"eur","status":"PAID"}`, 400, nil},
 		{"no JSON", `{`, 400, nil},
+		{"a list", `[]`, 400, nil},
 		{"two values", `{"amount":1,"currency":"eur"}{}`, 400, nil},
 		{"large", `{"amount":1,"currency":"` + strings.Repeat("x", maxBody) + `"}`, 413, nil},
 	} {
@@ -102,6 +103,23 @@ func TestWhatIsNoOrder(t *testing.T) {
 	}
 	if got := sh.call("POST", "/api/v1/orders", `{"amount":1,"currency":"eur"}`, shopKey, "Idempotency-Key: "+strings.Repeat("x", 256)); got.status != 422 {
 		t.Errorf("a long idempotency key: %+v", got)
+	}
+}
+
+// A shop's programmer reads what to write, in JSON's words and not in Go's.
+func TestAValueOfAnotherKindIsToldInJSONsWords(t *testing.T) {
+	t.Parallel()
+	sh := newShop(t)
+	for body, want := range map[string]string{
+		`{"amount":"1","currency":"eur"}`: `{"field":"amount","detail":"want a whole number"}`,
+		`{"amount":1.5,"currency":"eur"}`: `{"field":"amount","detail":"want a whole number"}`,
+		`{"amount":1,"currency":978}`:     `{"field":"currency","detail":"want a string"}`,
+		`{"lines":{},"currency":"eur"}`:   `{"field":"lines","detail":"want a list"}`,
+		`{"lines":[1],"currency":"eur"}`:  `"detail":"want an object"}`,
+	} {
+		if got := sh.call("POST", "/api/v1/orders", body, shopKey); got.status != 422 || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %d %s, want %s", body, got.status, got.body, want)
+		}
 	}
 }
 
