@@ -86,10 +86,10 @@ func (s *Server) longPoll(c echo.Context, orderID, known string, wait time.Durat
 	w := s.hub.watch(orderID)
 	defer s.hub.leave(w)
 	now, err := s.look(c.Request().Context(), orderID)
-	if err != nil || !now.known(known) {
-		if err != nil {
-			return err
-		}
+	if err != nil {
+		return err
+	}
+	if !now.known(known) {
 		return answerState(c, now, known)
 	}
 	s.hub.looked(w)
