@@ -18,7 +18,6 @@ import (
 
 const (
 	orderCount = 30
-	seed       = 7 // the same stories at every run; only the ids differ
 	couriers   = 6 // deliveries under way at a time
 
 	// pace keeps a person able to follow; --once has no audience.
@@ -65,7 +64,7 @@ func (w *world) newShow(ctx context.Context) (*show, error) {
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: couriers}},
 	}
 	run := randomHex(3)
-	// Stripe's ids are drawn from the seed, so it has to differ between runs.
+	// Stripe's ids are drawn from this seed, so it has to differ between runs.
 	f := stripetest.NewFactory(uint64(time.Now().UnixNano()), time.Now())
 	stories := scripts()
 	var orders []postgres.NewOrder
