@@ -11,20 +11,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The lead-in of an open loop is sent and answered like all else, and only its
-// latencies are left out.
-func TestTheLeadInDoesNotCount(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+// loadOf is so many deliveries for a receiver of its own.
+func loadOf(t *testing.T, many int, receiver http.HandlerFunc) load {
+	t.Helper()
+	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)
 	target, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{o: Options{Lasting: 20 * time.Millisecond}}
-	all := b.deliveries(30)
+	all := (&bench{}).deliveries(many)
 	sign(all, "whsec_x", target.Host, "/")
-	out, err := load{target: target, connections: 2, rate: 1000, deliveries: all, uncounted: 20}.send(t.Context())
+	return load{target: target, deliveries: all}
+}
+
+// The lead-in of an open loop is sent and answered like all else, and only its
+// latencies are left out.
+func TestTheLeadInDoesNotCount(t *testing.T) {
+	t.Parallel()
+	l := loadOf(t, 30, func(http.ResponseWriter, *http.Request) {})
+	l.connections, l.rate, l.uncounted = 2, 1000, 20
+	out, err := l.send(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,22 +50,16 @@ func TestTheLeadInDoesNotCount(t *testing.T) {
 func TestAnOpenLoopOutlivesItsConnections(t *testing.T) {
 	t.Parallel()
 	var came atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	l := loadOf(t, 100, func(w http.ResponseWriter, _ *http.Request) {
 		switch n := came.Add(1); {
 		case n%5 == 0:
 			panic(http.ErrAbortHandler)
 		case n%3 == 0:
 			w.Header().Set("Connection", "close")
 		}
-	}))
-	t.Cleanup(server.Close)
-	target, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := (&bench{}).deliveries(100)
-	sign(all, "whsec_x", target.Host, "/")
-	out, err := load{target: target, connections: 2, rate: 2000, deliveries: all}.send(t.Context())
+	})
+	l.connections, l.rate = 2, 2000
+	out, err := l.send(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,19 +77,13 @@ func TestAnOpenLoopChargesForAStall(t *testing.T) {
 	t.Parallel()
 	const stall = 100 * time.Millisecond
 	var came atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	l := loadOf(t, 20, func(http.ResponseWriter, *http.Request) {
 		if came.Add(1) == 1 {
 			time.Sleep(stall)
 		}
-	}))
-	t.Cleanup(server.Close)
-	target, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := (&bench{}).deliveries(20)
-	sign(all, "whsec_x", target.Host, "/")
-	out, err := load{target: target, connections: 1, rate: 1000, deliveries: all}.send(t.Context())
+	})
+	l.connections, l.rate = 1, 1000
+	out, err := l.send(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
