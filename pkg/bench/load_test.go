@@ -79,7 +79,7 @@ func TestAnOpenLoopChargesForAStall(t *testing.T) {
 	var came atomic.Int64
 	l := loadOf(t, 20, func(http.ResponseWriter, *http.Request) {
 		if came.Add(1) == 1 {
-			time.Sleep(stall)
+			time.Sleep(stall) // which is what is measured
 		}
 	})
 	l.connections, l.rate = 1, 1000
