@@ -46,7 +46,7 @@ func TestOpsCtrlCEndsTheReadingOfASecret(t *testing.T) {
 	cancel()
 	select {
 	case err := <-done:
-		if app.ExitCode(err) != 1 || err.Error() != "reading the secret: interrupted; nothing was changed" {
+		if app.ExitCode(err) != 1 || err.Error() != "reading the signing secret of r: interrupted; nothing was changed" {
 			t.Errorf("it ends with %v", err)
 		}
 	case <-time.After(30 * time.Second):
