@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -69,6 +71,24 @@ func TestAnOpenLoopOutlivesItsConnections(t *testing.T) {
 	}
 	if out.fault == nil {
 		t.Error("nobody says what failed")
+	}
+}
+
+// A connection can end in the middle of a delivery. Who sends it and who listens
+// both hear of that, and it has failed once.
+func TestADeliveryThatIsCutOffFailsOnce(t *testing.T) {
+	t.Parallel()
+	l := loadOf(t, 2, func(http.ResponseWriter, *http.Request) {})
+	l.rate = 1000
+	near, far := net.Pipe()
+	go func() {
+		_, _ = far.Read(make([]byte, 10))
+		far.Close()
+	}()
+	lanes := []lane{{conn: conn{target: l.target, net: near, reader: bufio.NewReader(near)}}}
+	sent := l.pace(t.Context(), lanes, time.Now())
+	if diff := cmp.Diff([]int{2, 1, 1}, []int{sent, lanes[0].acked, lanes[0].failed}); diff != "" {
+		t.Error("sent, acked, failed (-want +got)\n", diff)
 	}
 }
 
