@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"tillhook/pkg/admin"
@@ -24,7 +25,7 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 	}
 	var page admin.OrderPage
 	if s.Undecided {
-		return d.undecided(ctx, id)
+		return d.undecided(ctx, id, s)
 	}
 	if s.StuckFor > 0 {
 		after := postgres.StuckOrder{ID: s.Before.ID, CreatedAt: s.Before.At}
@@ -56,17 +57,20 @@ func (d *adminDesk) ListOrders(ctx context.Context, s admin.OrderSearch) (admin.
 	return page, nil
 }
 
-// maxUndecided is how many payments a page has on which a human must decide: more
-// than anybody does at a time.
-const maxUndecided = 200
-
 // undecided lists the orders of such payments, the one that waits for the longest
-// first; an order comes once for each of its payments.
-func (d *adminDesk) undecided(ctx context.Context, restaurantID string) (page admin.OrderPage, err error) {
-	all, err := d.db.UndecidedPayments(ctx, restaurantID, maxUndecided)
-	for _, u := range all {
+// first; an order comes once for each of its payments. A page ends at a payment's
+// transition, and nonsense instead of one is the first page.
+func (d *adminDesk) undecided(ctx context.Context, restaurantID string, s admin.OrderSearch) (page admin.OrderPage, err error) {
+	after, err := strconv.ParseInt(s.Before.ID, 10, 64)
+	if err != nil {
+		after = 0
+	}
+	found, err := d.db.UndecidedPayments(ctx, restaurantID, after, s.Limit+1)
+	page.More = len(found) > s.Limit
+	for _, u := range found[:min(len(found), s.Limit)] {
 		page.Orders = append(page.Orders, admin.Order{ID: u.OrderID, RestaurantID: u.RestaurantID, Slug: u.Slug, Status: u.OrderStatus,
 			Amount: u.Amount, Currency: u.Currency, CreatedAt: u.Since, Why: u.Why})
+		page.Next = admin.Cursor{At: u.Since, ID: strconv.FormatInt(u.TransitionID, 10)}
 	}
 	return page, err
 }

@@ -30,7 +30,7 @@ func (o *ops) undecidedPayments() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				all, err := db.UndecidedPayments(ctx, id, limit)
+				all, err := db.UndecidedPayments(ctx, id, 0, limit)
 				if err != nil {
 					return err
 				}

@@ -15,6 +15,7 @@ import (
 // Undecided is a payment on which a human must decide. Amount is what the order
 // asked for, in minor units.
 type Undecided struct {
+	TransitionID int64     `db:"transitionId" json:"-"` // since which it waits: where a page ends
 	ID           string    `db:"id" json:"paymentId"`
 	OrderID      string    `db:"orderId" json:"orderId"`
 	OrderStatus  string    `db:"orderStatus" json:"orderStatus"`
@@ -30,14 +31,15 @@ type Undecided struct {
 }
 
 // UndecidedPayments lists up to limit of them, the one that waits for the longest
-// first, of one restaurant, or all if its id is "".
-func (d *DB) UndecidedPayments(ctx context.Context, restaurantID string, limit int) ([]Undecided, error) {
+// first, after that of a transition (0: from the first), of one restaurant, or all
+// if its id is "".
+func (d *DB) UndecidedPayments(ctx context.Context, restaurantID string, after int64, limit int) ([]Undecided, error) {
 	var rows []struct {
 		Undecided
 		Reason string `db:"reason"`
 		Facts  []byte `db:"facts"`
 	}
-	if err := d.SelectContext(ctx, &rows, db.Query("payment_undecided"), restaurantID, limit); err != nil {
+	if err := d.SelectContext(ctx, &rows, db.Query("payment_undecided"), restaurantID, limit, after); err != nil {
 		return nil, fmt.Errorf("reading the payments on which a human must decide: %w", err)
 	}
 	all := make([]Undecided, len(rows))

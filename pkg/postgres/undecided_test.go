@@ -22,19 +22,24 @@ func TestUndecidedPayments(t *testing.T) {
 		('twice', 'p2', 'PAYMENT_PENDING', 'PAID', 'PENDING', 'COMPLETED', 'checkout.session.completed'),
 		('twice', 'p3', 'PAID', 'PAID', 'PENDING', 'COMPLETED', 'second payment of a paid order: refund one'),
 		('elsewhere', 'p4', 'PAYMENT_PENDING', 'PAYMENT_PENDING', 'PENDING', 'REVIEW', 'checkout.session.completed')`)
-	undecided := func(when, restaurant string, limit int, want ...string) {
+	var last int64 // the transition at which a page ends
+	after := func(when, restaurant string, after int64, limit int, want ...string) {
 		t.Helper()
-		all, err := d.UndecidedPayments(t.Context(), restaurant, limit)
+		all, err := d.UndecidedPayments(t.Context(), restaurant, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
 		for _, u := range all {
-			got = append(got, u.Slug+" "+u.ID+": "+u.Why)
+			got, last = append(got, u.Slug+" "+u.ID+": "+u.Why), u.TransitionID
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", when, diff)
 		}
+	}
+	undecided := func(when, restaurant string, limit int, want ...string) {
+		t.Helper()
+		after(when, restaurant, 0, limit, want...)
 	}
 	const (
 		wrong     = "slug-r p1: what came is not what the order asked for: 1.00 EUR"
@@ -44,6 +49,9 @@ func TestUndecidedPayments(t *testing.T) {
 	undecided("all", "", 10, wrong, twice, elsewhere)
 	undecided("of one restaurant", "s", 10, elsewhere)
 	undecided("the oldest one", "r", 1, wrong)
+	after("the next one of the restaurant", "r", last, 1, twice)
+	after("none of it is left", "r", last, 1)
+	after("but of another one", "", last, 1, elsewhere)
 	exec(t, d, `UPDATE "Payment" SET status = 'PARTIALLY_REFUNDED' WHERE id = 'p2'`)
 	undecided("a part refunded", "", 10, wrong, twice, elsewhere)
 	exec(t, d, `UPDATE "Payment" SET status = 'REFUNDED' WHERE id = 'p2'`)
