@@ -9,14 +9,18 @@ import (
 //go:embed widget.js
 var source string
 
+// tight has no spaces around what joins the parts of a line of code. The widget's
+// texts have none of these in them.
+var tight = strings.NewReplacer(" => ", "=>", " = ", "=", " ?? ", "??", " && ", "&&", " || ", "||", " + ", "+")
+
 // Script is what is served: the source without what only its readers need, the
-// comments and indents. Each stands on lines of its own.
+// comments, indents and most spaces. Comments stand on lines of their own.
 var Script = func() []byte {
 	_, code, _ := strings.Cut(source, "*/\n")
 	var b strings.Builder
 	for line := range strings.Lines(code) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
-			b.WriteString(line + "\n")
+			b.WriteString(tight.Replace(line) + "\n")
 		}
 	}
 	return []byte(b.String())

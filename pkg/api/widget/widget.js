@@ -6,6 +6,8 @@
 (() => {
   const home = new URL(document.currentScript.src).origin;
   const words = {
+    // A state may be called toString.
+    __proto__: null,
     LOADING: "Looking for your order …",
     PAYMENT_PENDING: "Waiting for your payment …",
     PAYMENT_FAILED: "The payment has failed.",
@@ -31,6 +33,11 @@
       :host([status=PAYMENT_PENDING]) b { animation: wait 1.4s infinite alternate }
       @keyframes wait { to { opacity: .65 } }
     }`);
+  // A state of the restaurant's own, such as OUT_FOR_DELIVERY. What is written in small letters is words as it is.
+  const phrase = name => {
+    const text = name.replaceAll("_", " ").trim();
+    return (/\p{Ll}/u.test(text) ? text : text.toLowerCase()).replace(/./u, c => c.toUpperCase()) || name;
+  };
   // Longer each time, and not the same for everybody.
   const pause = (n, most) => Math.min(most, 2e3 * 1.5 ** n) * (.5 + Math.random());
 
@@ -45,7 +52,7 @@
     const get = name => host.getAttribute(name);
     let run, last, etag;
 
-    const word = name => get("text-" + name.toLowerCase().replaceAll("_", "-")) ?? words[name] ?? name;
+    const word = name => get("text-" + name.toLowerCase().replaceAll("_", "-")) ?? words[name] ?? phrase(name);
     const say = (name, lost) => {
       host.setAttribute("status", name);
       state.textContent = word(name);

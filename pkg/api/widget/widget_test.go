@@ -255,11 +255,31 @@ func TestWordsAndLooks(t *testing.T) {
 	p.become("PAID")
 	p.shows("PAID", "Bezahlt, danke!")
 	for status, text := range map[string]string{"PAYMENT_FAILED": "The payment has failed.", "EXPIRED": "The time to pay has run out.",
-		"REFUNDED": "Your money is on its way back.", "OUT_FOR_DELIVERY": "OUT_FOR_DELIVERY"} {
+		"REFUNDED": "Your money is on its way back.", "OUT_FOR_DELIVERY": "Out for delivery"} {
 		p.become(status)
 		p.open()
 		p.shows(status, text)
 		p.Shoot("widget-" + strings.ToLower(status))
+	}
+	if all := p.Complaints(); len(all) > 0 {
+		t.Error(strings.Join(slices.Compact(all), "\n"))
+	}
+}
+
+// A restaurant's own states are words too, however it writes them, and what is
+// none is shown for what it is: it is never markup, nor a name of JavaScript's.
+func TestARestaurantsOwnStatesAreWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, strings.Replace(element, "></", ` text-ready-for-pickup="Abholbereit"></`, 1))
+	p := &page{t, browsertest.Open(t), w}
+	for status, text := range map[string]string{
+		"PREPARING": "Preparing", "_ON_ITS__WAY_": "On its  way", "ready": "Ready", "At the till": "At the till", "In_Küche": "In Küche",
+		"ÜBERGEBEN_1": "Übergeben 1", "READY_FOR_PICKUP": "Abholbereit", "___": "___", "42": "42", "🍕_FERTIG": "🍕 fertig",
+		"toString": "ToString", "__proto__": "Proto", "<img src=x onerror=alert(1)>": "<img src=x onerror=alert(1)>",
+	} {
+		p.become(status)
+		p.open()
+		p.shows(status, text)
 	}
 	if all := p.Complaints(); len(all) > 0 {
 		t.Error(strings.Join(slices.Compact(all), "\n"))
