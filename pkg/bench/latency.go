@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -43,12 +42,17 @@ func spreadOf(values []float64) Spread {
 	return Spread{Median: median(values), Min: slices.Min(values), Max: slices.Max(values)}
 }
 
-func median[T cmp.Ordered](values []T) (m T) {
+// median is the middle value, or the mean of the two in the middle; 0 of none.
+func median(values []float64) float64 {
 	if len(values) == 0 {
-		return m
+		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
 }
 
 func refusal(status int, err error) error {
