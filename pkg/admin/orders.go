@@ -54,6 +54,9 @@ func (s *Server) orderList(c echo.Context) error {
 	if view.ID != "" {
 		return c.Redirect(http.StatusSeeOther, root+"/orders/"+url.PathEscape(view.ID))
 	}
+	if q := ofToday(c.QueryParams()); q != nil {
+		return c.Redirect(http.StatusSeeOther, root+"/orders?"+q.Encode())
+	}
 	search := OrderSearch{Restaurant: view.Restaurant, Before: readCursor(c.QueryParams()), Limit: pageSize, Undecided: view.Review()}
 	switch {
 	case view.Stuck():
@@ -73,6 +76,20 @@ func (s *Server) orderList(c echo.Context) error {
 		view.NextURL = nextURL(c, found.Next)
 	}
 	return s.render(c, http.StatusOK, "orders", page{Title: "Orders", Content: view})
+}
+
+// ofToday is what a bookmark of before asks for, in the words of today; nil for
+// any other. The filters were boxes beside the status, and counted more than it.
+func ofToday(q url.Values) url.Values {
+	for _, box := range []string{statusReview, statusStuck} {
+		if q.Get(box) != "" {
+			q.Set("status", box)
+			q.Del(statusReview)
+			q.Del(statusStuck)
+			return q
+		}
+	}
+	return nil
 }
 
 type orderView struct {

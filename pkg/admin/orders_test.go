@@ -127,3 +127,33 @@ func TestWhatTheOrdersAreAskedForCounts(t *testing.T) {
 		}
 	}
 }
+
+// A bookmark from when the filters were boxes leads to the list that it has
+// always shown, and not to all orders.
+func TestABookmarkOfBeforeLeadsToItsList(t *testing.T) {
+	t.Parallel()
+	s := guardedServer(t, true)
+	var last OrderSearch
+	s.Orders = askedOrders{last: &last}
+	for query, want := range map[string]string{
+		"stuck=1":  "status=stuck",
+		"review=1": "status=review",
+		"id=&status=PAID&restaurant=slug-a&stuck=1":           "id=&restaurant=slug-a&status=stuck",
+		"id=&status=&restaurant=&stuck=1&review=1":            "id=&restaurant=&status=review",
+		"before=2026-01-09T22%3A30%3A00Z&beforeId=o1&stuck=1": "before=2026-01-09T22%3A30%3A00Z&beforeId=o1&status=stuck",
+	} {
+		rec := s.try(t, http.MethodGet, "/admin/orders?"+query, string(event.Viewer), "")
+		if to := rec.Header().Get("Location"); rec.Code != http.StatusSeeOther || to != "/admin/orders?"+want {
+			t.Errorf("%s: %d to %q, want to %s", query, rec.Code, to, want)
+		}
+	}
+	if last != (OrderSearch{}) {
+		t.Errorf("orders were looked for: %+v", last)
+	}
+	// A form of before whose boxes were not ticked, and today's.
+	for _, query := range []string{"", "stuck=&review=", "status=stuck", "status=review"} {
+		if rec := s.try(t, http.MethodGet, "/admin/orders?"+query, string(event.Viewer), ""); rec.Code != http.StatusOK {
+			t.Errorf("%q: %d to %q", query, rec.Code, rec.Header().Get("Location"))
+		}
+	}
+}
