@@ -169,7 +169,7 @@ func readJSON(c echo.Context, v any) error {
 	if err := decoder.Decode(v); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) && wrong.Field != "" {
-			return invalid(fault{wrong.Field, "want " + kindOf(wrong.Type)})
+			return invalid(fault{indexed(wrong.Field, body, wrong.Offset), "want " + kindOf(wrong.Type)})
 		}
 		return malformed("The body is not the JSON that it should be.")
 	}
@@ -177,6 +177,40 @@ func readJSON(c echo.Context, v any) error {
 		return malformed("The body goes on after its JSON.")
 	}
 	return nil
+}
+
+// indexed is the field of the value that ends, or begins as an object or list does,
+// before an offset, with its place in its list, which encoding/json leaves out:
+// lines.name becomes lines[2].name. A request has lists of objects and no deeper
+// ones.
+func indexed(field string, body []byte, end int64) string {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	depth, inList, index := 0, false, -1
+	for decoder.InputOffset() < end {
+		token, err := decoder.Token()
+		if err != nil {
+			break // it was read before: up to here there is none
+		}
+		delim, _ := token.(json.Delim)
+		if delim == '}' || delim == ']' {
+			if depth--; depth == 1 {
+				inList, index = false, -1
+			}
+			continue
+		}
+		if inList && depth == 2 {
+			index++
+		}
+		if delim != 0 {
+			inList = inList || depth == 1 && delim == '['
+			depth++
+		}
+	}
+	if index < 0 {
+		return field
+	}
+	list, inner, _ := strings.Cut(field+".", ".")
+	return strings.TrimSuffix(fmt.Sprintf("%s[%d].%s", list, index, inner), ".")
 }
 
 // kindOf is what JSON calls a value of a type that a request has.

@@ -115,8 +115,31 @@ func TestAValueOfAnotherKindIsToldInJSONsWords(t *testing.T) {
 		`{"amount":1.5,"currency":"eur"}`: `{"field":"amount","detail":"want a whole number"}`,
 		`{"amount":1,"currency":978}`:     `{"field":"currency","detail":"want a string"}`,
 		`{"lines":{},"currency":"eur"}`:   `{"field":"lines","detail":"want a list"}`,
-		`{"lines":[1],"currency":"eur"}`:  `"detail":"want an object"}`,
+		`{"lines":[1],"currency":"eur"}`:  `{"field":"lines[0]","detail":"want an object"}`,
 	} {
+		if got := sh.call("POST", "/api/v1/orders", body, shopKey); got.status != 422 || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %d %s, want %s", body, got.status, got.body, want)
+		}
+	}
+}
+
+// Of several lines the one is named in which the fault is, wherever it stands.
+func TestAFaultOfALineNamesTheLine(t *testing.T) {
+	t.Parallel()
+	sh := newShop(t)
+	const good = `{"name":"a, [1] {","quantity":1,"unitAmount":1}`
+	for lines, want := range map[string]string{
+		good + `,` + good + `, {"name":7 ,"quantity":1,"unitAmount":1},` + good: `{"field":"lines[2].name","detail":"want a string"}`,
+		good + `,{"name":"b","unitAmount":1,"quantity": 1.5}`:                   `{"field":"lines[1].quantity","detail":"want a whole number"}`,
+		`{"name":"b","quantity":1,"unitAmount":"1"}`:                            `{"field":"lines[0].unitAmount","detail":"want a whole number"}`,
+		good + `,{"name":{"x":[1,2]},"quantity":1,"unitAmount":1}`:              `{"field":"lines[1].name","detail":"want a string"}`,
+		good + `,{"NAME":["x"],"quantity":1,"unitAmount":1}`:                    `{"field":"lines[1].name","detail":"want a string"}`,
+		good + `,` + good + `,[` + good + `]`:                                   `{"field":"lines[2]","detail":"want an object"}`,
+		good + `,"b"`:                                                           `{"field":"lines[1]","detail":"want an object"}`,
+		good + `,` + good + `],"amount":[1`:                                     `{"field":"amount","detail":"want a whole number"}`,
+		good + `,{"name":"b","quantity":0,"unitAmount":1}`:                      `{"field":"lines[1].quantity","detail":"want 1 to 10000"}`,
+	} {
+		body := `{ "currency":"eur", "lines":[` + lines + `]}`
 		if got := sh.call("POST", "/api/v1/orders", body, shopKey); got.status != 422 || !strings.Contains(got.body, want) {
 			t.Errorf("%s: %d %s, want %s", body, got.status, got.body, want)
 		}
