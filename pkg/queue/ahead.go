@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type ahead struct {
 	most      int              // tasks of a queue that are taken at once
 	listenFor time.Duration    // a test waits longer
 	now       func() time.Time // a test has its own
+	log       *slog.Logger     // default: nobody is told
 
 	mu     sync.Mutex // held while asking: whoever comes meanwhile wants what that brings
 	stocks []*stock
@@ -71,7 +73,7 @@ const (
 // takeAhead makes a client over s for a process that works at so many tasks.
 func takeAhead(s *shared, concurrency int) *ahead {
 	// A quarter: another process may have nothing to do.
-	a := &ahead{shared: s, most: max(1, concurrency/4), listenFor: listenFor, now: time.Now}
+	a := &ahead{shared: s, most: max(1, concurrency/4), listenFor: listenFor, now: time.Now, log: slog.New(slog.DiscardHandler)}
 	taker := rand.Text()
 	for name := range weights {
 		a.stocks = append(a.stocks, &stock{prefix: "asynq:{" + name + "}:", taker: taker})
@@ -181,7 +183,11 @@ func (a *ahead) look(ctx context.Context, leaseEnd any) error {
 			q.number++
 		}
 		for i := 0; i+1 < len(answer); i += 2 {
-			q.tasks = append(q.tasks, taken{answer[i], answer[i+1]})
+			if t := (taken{answer[i], answer[i+1]}); t.sound(q) {
+				q.tasks = append(q.tasks, t)
+			} else {
+				a.drop(ctx, q, t)
+			}
 		}
 		q.at = a.looked
 		full = full || len(q.tasks) == a.most

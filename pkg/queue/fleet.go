@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -46,6 +47,7 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 		cfg.ShutdownTimeout = 8 * time.Second
 	}
 	connections := takeAhead(share(dial(q.conn)), cfg.Concurrency)
+	connections.log = cfg.Log
 	defer func() { // after the server; what it still says is lost, as with asynq's own
 		if err := connections.Close(); err != nil {
 			cfg.Log.Warn("tasks not given back, others work them off when their leases end", "error", err)
@@ -53,7 +55,7 @@ func (q *Queue) Work(ctx context.Context, cfg FleetConfig, handle Handler) error
 	}()
 	q.warnOfEviction(ctx, cfg.Log)
 	server := asynq.NewServerFromRedisClient(connections, cfg.server())
-	if err := server.Start(handler(handle)); err != nil {
+	if err := server.Start(handler(handle, cfg.Log)); err != nil {
 		return fmt.Errorf("starting the worker: %w", err)
 	}
 	defer server.Shutdown()
@@ -72,18 +74,26 @@ func (cfg FleetConfig) server() asynq.Config {
 	}
 }
 
+// errUnreadable is of a task that we have not made, or that was damaged since.
+var errUnreadable = event.Permanent(errors.New("the task's payload is not a reference to an event"))
+
 // handler is what asynq calls for each task. A task of a type that this version
 // doesn't know goes back to the queue, for a newer worker, and keeps its
-// attempts: while a deployment goes on both are at work.
-func handler(handle Handler) asynq.HandlerFunc {
+// attempts: while a deployment goes on both are at work. One that can't be read is
+// archived at once; if it was an event's, the recoverer finds that the event has
+// no task that will run, and makes another.
+func handler(handle Handler, log *slog.Logger) asynq.HandlerFunc {
 	return func(ctx context.Context, task *asynq.Task) error {
 		if task.Type() != TaskType {
 			return errStranger
 		}
-		a, err := attemptOf(ctx, task)
-		if err == nil {
-			err = handle(ctx, a)
+		a, ok := attemptOf(ctx, task)
+		if !ok {
+			id, _ := asynq.GetTaskID(ctx)
+			log.Error("task archived", "id", id, "error", errUnreadable)
+			return fmt.Errorf("%w: %w", errUnreadable, asynq.SkipRetry)
 		}
+		err := handle(ctx, a)
 		if event.IsPermanent(err) || a.Last && err != nil && !outage(err) {
 			return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 		}
@@ -105,10 +115,10 @@ func (q *Queue) warnOfEviction(ctx context.Context, log *slog.Logger) {
 
 // attemptOf reads a task. Its time may be missing: then the event is looked up
 // by its id alone.
-func attemptOf(ctx context.Context, task *asynq.Task) (event.Attempt, error) {
+func attemptOf(ctx context.Context, task *asynq.Task) (a event.Attempt, ok bool) {
 	p, err := readPayload(task.Payload())
-	if err != nil || p.ID == "" {
-		return event.Attempt{}, event.Permanent(errors.New("the task's payload is not a reference to an event"))
+	if err != nil || !p.sound() {
+		return event.Attempt{}, false
 	}
 	ref := event.Ref{ID: p.ID, Trace: p.Trace}
 	if p.OccurredAt != nil {
@@ -116,7 +126,7 @@ func attemptOf(ctx context.Context, task *asynq.Task) (event.Attempt, error) {
 	}
 	retried, _ := asynq.GetRetryCount(ctx)
 	maxRetry, _ := asynq.GetMaxRetry(ctx)
-	return event.Attempt{Ref: ref, Number: retried + 1, Last: retried >= min(maxRetry, MaxRetry)}, nil
+	return event.Attempt{Ref: ref, Number: retried + 1, Last: retried >= min(maxRetry, MaxRetry)}, true
 }
 
 // asynqLog puts asynq's own lines under ours.
@@ -124,8 +134,14 @@ type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "message", fmt.Sprint(args...)) }
 func (l asynqLog) Info(args ...any)  { l.log.Info("asynq", "message", fmt.Sprint(args...)) }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "message", fmt.Sprint(args...)) }
 func (l asynqLog) Error(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
+
+// Warn leaves out that a task is archived: whoever ended it has said so, and why.
+func (l asynqLog) Warn(args ...any) {
+	if text := fmt.Sprint(args...); !strings.HasPrefix(text, "Retry exhausted for task id=") {
+		l.log.Warn("asynq", "message", text)
+	}
+}
 
 // Fatal must not end the process: whoever started the fleet decides.
 func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }

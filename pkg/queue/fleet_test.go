@@ -104,36 +104,6 @@ func TestTheNextAttemptIsOurs(t *testing.T) {
 	}
 }
 
-// What isn't one of ours never gets to the handler, and isn't tried for days.
-func TestATaskOfUnknownPayload(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	for id, body := range map[string]string{"text": "hello", "empty": "", "no id": `{"occurredAt":1}`, "a list": `["1"]`} {
-		if _, err := b.client.Enqueue(asynq.NewTask(TaskType, []byte(body)), asynq.TaskID(id), asynq.Queue(Critical)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// One at a time, first come first served: when the good one is being
-	// worked on, the others have been.
-	b.enqueue("good")
-	seen := make(chan string, 5)
-	shutdown := b.fleet(FleetConfig{Concurrency: 1}, func(_ context.Context, a event.Attempt) error {
-		seen <- a.ID
-		return nil
-	})
-	first := <-seen
-	shutdown()
-	got := map[string]task{"good": b.task("good")}
-	want := map[string]task{"good": {}}
-	for _, id := range []string{"text", "empty", "no id", "a list"} {
-		got[id] = b.task(id)
-		want[id] = task{"archived", 0, "the task's payload is not a reference to an event: skip retry for the task"}
-	}
-	if diff := cmp.Diff(want, got); diff != "" || first != "good" {
-		t.Errorf("first handled: %s (-want +got)\n%s", first, diff)
-	}
-}
-
 // A handler that panics costs an attempt, not the process.
 func TestAPanicIsAnAttempt(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
 // payload is a task's content: a reference and no more, so that what Redis
@@ -17,6 +18,20 @@ type payload struct {
 	ID         string `json:"id"`
 	OccurredAt *int64 `json:"occurredAt,omitempty"` // unix seconds, names the event's partition
 	Trace      string `json:"trace,omitempty"`      // the trace that the work belongs to
+}
+
+// A timestamp of Postgres is from -4713-11-24 to the end of the year 294276, in unix
+// seconds.
+const (
+	earliest = -210_866_803_200
+	latest   = 9_224_318_015_999
+)
+
+// sound reports whether an event may be called so and stored at that time. Any
+// other payload was not written by us, or has been damaged since: the database
+// would refuse each question about it, at every attempt and to no end.
+func (p payload) sound() bool {
+	return p.ID != "" && !strings.Contains(p.ID, "\x00") && (p.OccurredAt == nil || earliest <= *p.OccurredAt && *p.OccurredAt <= latest)
 }
 
 // readPayload reads what json.Unmarshal would. For what Enqueue writes it needs

@@ -90,7 +90,9 @@ func (b *bench) enqueue(ids ...string) {
 // which Redis holds the tasks' final states.
 func (b *bench) fleet(cfg FleetConfig, handle Handler) (shutdown func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg.Log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- b.Work(ctx, cfg, handle) }()
 	return func() {
