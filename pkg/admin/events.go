@@ -131,6 +131,9 @@ func (s *Server) showEvent(c echo.Context, uncover bool) error {
 	if err != nil {
 		return err
 	}
+	for i := range e.Changes {
+		e.Changes[i].EventID = "" // no link to this page itself
+	}
 	status := event.Status(e.Status)
 	view := eventView{EventDetail: e, Uncovered: uncover, Replays: status.Replayable(), Refused: status.Refused()}
 	if c.QueryParam("replayed") != "" {

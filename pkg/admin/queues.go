@@ -51,6 +51,10 @@ func (s *Server) queues(c echo.Context) error {
 	return s.render(c, http.StatusOK, "queues", page{Title: "Queues", Content: queuesView{queuesUI + at, !signedIn(c).MayChange()}})
 }
 
+// queuesStyle breaks the long ids in what a task has failed of: they ran out of
+// its card, and across whatever is beside it. What a line is called stays whole.
+const queuesStyle = ".MuiPaper-root .MuiTypography-body1 { overflow-wrap: anywhere } .MuiPaper-root .MuiTypography-subtitle2 { flex-shrink: 0 }"
+
 // queuesUI hands over to asynq's own pages, which only read for a viewer.
 func (s *Server) queuesUI(c echo.Context) error {
 	me, req := signedIn(c), c.Request()
@@ -79,6 +83,7 @@ func (s *Server) queuesUI(c echo.Context) error {
 		nonce := newToken()
 		c.Response().Header().Set("Content-Security-Policy", strings.Replace(queuesPolicy, "%s", nonce, 1))
 		body = elsewhere.ReplaceAllString(body, "")
+		body = strings.Replace(body, "</head>", "<style>"+queuesStyle+"</style></head>", 1)
 		body = strings.ReplaceAll(body, "<script", `<script nonce="`+nonce+`"`)
 		return c.HTML(held.status, body)
 	}

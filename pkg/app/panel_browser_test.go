@@ -67,6 +67,7 @@ func (v *visit) replays(failing stripetest.Payment) {
 	v.goes("/admin/events?status=FAILED")
 	v.sees("checkout.session.completed", "FAILED")
 	v.does("opening the event", chromedp.Click(`a[href="/admin/events/`+failed+`"]`), chromedp.WaitVisible("pre"))
+	v.lacks(`main table a[href="/admin/events/` + failed + `"]`)
 	v.sees("FAILED", v.scalar(`SELECT "lastError" FROM "WebhookEvent" WHERE id = $1`, failed), "•••")
 	v.shoot(v.ctx, "event-failed", v.complaints)
 	v.does("showing what is covered", chromedp.Evaluate(`window.confirm = () => true`, nil), chromedp.Click("section form button"), chromedp.WaitVisible(".said.open"))
@@ -117,6 +118,8 @@ func (v *visit) looksIntoTheQueue() {
 	v.clicks(".MuiChip-clickable", "Retry")
 	v.clicks("tbody tr", id[:8])
 	v.sees(id, "stripe:event", "Retry", "Last Failure")
+	v.does("all of it being within its card", chromedp.Poll(`[...document.querySelector("iframe").contentDocument.querySelectorAll("main .MuiPaper-root")].every(card =>
+		[...card.querySelectorAll("p")].every(text => text.getBoundingClientRect().right <= card.getBoundingClientRect().right))`, nil))
 	v.shoot(v.ctx, "queues-task", v.complaints)
 	// On a phone the queues' own menu begins closed: there is room for a table.
 	v.does("taking a phone", emulation.SetDeviceMetricsOverride(400, 900, 1, false))
