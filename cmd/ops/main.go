@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,7 +16,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // the second Ctrl-C doesn't ask
 	process := app.Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := app.Ops(ctx, process); err != nil {
-		fmt.Fprintln(os.Stderr, "ops:", err)
+		app.TellError(os.Stderr, err)
 		os.Exit(app.ExitCode(err))
 	}
 }

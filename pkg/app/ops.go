@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tillhook/pkg/postgres"
 	"tillhook/pkg/secret"
@@ -46,13 +47,7 @@ func Ops(ctx context.Context, p Process) error {
 		}
 		return nil
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		hint := ""
-		if c.HasSubCommands() { // cobra looks at flags before it misses a command
-			hint = ", or the command before it is misspelt"
-		}
-		return misuse("%w%s; see: %s --help", err, hint, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.PersistentFlags().StringVarP(&o.output, "output", "o", "table", "how to print: table or json")
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
@@ -94,17 +89,45 @@ func refuseSecrets(args []string) error {
 		_, value, _ := strings.Cut(arg, "=")
 		for _, text := range []string{arg, value} {
 			if secret.IsShopKey(text) {
-				return misuse("an argument holds a storefront's key: it is in the shell's history now, and every\n" +
-					"process here could read it. Make a new one, and revoke this one by its id")
+				return misuse("an argument holds a storefront's key: it is in the shell's history now, and " +
+					"every process here could read it. Make a new one, and revoke this one by its id")
 			}
 			if strings.Contains(text, "whsec_") || secretAPIKey(text) {
-				return misuse("an argument holds a secret: it is in the shell's history now, and every\n" +
-					"process here could read it. Make a new one in Stripe's Dashboard, and give it at\n" +
-					"the prompt or with --stdin")
+				return misuse("an argument holds a secret: it is in the shell's history now, and every " +
+					"process here could read it. Make a new one in Stripe's Dashboard, and give it " +
+					"at the prompt or with --stdin")
 			}
 		}
 	}
 	return nil
+}
+
+// wrongFlag is the error of a flag that isn't there, or can't have that value.
+func wrongFlag(c *cobra.Command, err error) error {
+	var wrong *pflag.InvalidValueError
+	if errors.As(err, &wrong) {
+		// What pflag says is which function of Go's library has refused it.
+		f := wrong.GetFlag()
+		return misuse("--%s %q: want %s; see: %s --help", f.Name, wrong.GetValue(), valuesOf(f), c.CommandPath())
+	}
+	hint := ""
+	if c.HasSubCommands() { // cobra looks at flags before it misses a command
+		hint = ", or the command before it is misspelt"
+	}
+	return misuse("%w%s; see: %s --help", err, hint, c.CommandPath())
+}
+
+// valuesOf says what a flag may be set to.
+func valuesOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false, or nothing"
+	case "int":
+		return "a whole number"
+	case "duration":
+		return "a time with its unit, such as 30m or 2h"
+	}
+	return "a " + f.Value.Type()
 }
 
 // group is a command that only holds others.
@@ -139,6 +162,16 @@ func takes(names ...string) cobra.PositionalArgs {
 			return misuse("%s takes no argument; see: %s --help", c.CommandPath(), c.CommandPath())
 		}
 		return misuse("want: %s %s; see: %s --help", c.CommandPath(), strings.Join(names, " "), c.CommandPath())
+	}
+}
+
+// mayTake is takes for a single argument that may be left out.
+func mayTake(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return takes("["+name+"]")(c, args)
 	}
 }
 

@@ -50,12 +50,7 @@ func (o *ops) checkSecrets() *cobra.Command {
 			"and REFUSED are how long ago a delivery last was, with a * if it was signed with\n" +
 			"the previous secret. With -o json it prints everything.",
 		Example: "  ops secrets check\n  ops secrets check trattoria-da-marco",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return takes("[RESTAURANT]")(c, args)
-		},
+		Args:    mayTake("RESTAURANT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.vault(c.Context(), func(ctx context.Context, db *postgres.DB, ring *secret.Ring) error {
 				answer, err := o.check(ctx, db, ring, args)

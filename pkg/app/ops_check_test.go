@@ -66,8 +66,8 @@ clock: CLOCK; keys: 9dd0034e, 7c06baef
     > ops secrets set publishable --commit
   wrong-key: the secret can't be opened with any key in PAYMENT_CONFIG_ENC_KEY
   (keys 9dd0034e, 7c06baef)
-    > add the key that it was sealed with; if it is lost: ops secrets set
-      wrong-key --commit
+    > add the key that it was sealed with; if it is lost:
+      ops secrets set wrong-key --commit
 ops: 9 faults found
 `, "", "secrets", "check")
 }
@@ -241,7 +241,8 @@ func TestOpsNamesByIDAndSlug(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.exec(`INSERT INTO "Restaurant" (id, name, slug) VALUES ('one', 'One', 'two'), ('two', 'Two', 'three')`)
-	d.shows(1, `ops: "two" names two restaurants, one by its slug and one by its id: three (id two) and two (id one)`+"\n", "", "secrets", "check", "two")
+	d.shows(1, `ops: "two" names two restaurants, one by its slug and one by its id: three (id
+     two) and two (id one)`+"\n", "", "secrets", "check", "two")
 	d.works("", "secrets", "check", "one")
 	d.works("", "secrets", "check", "three")
 }

@@ -77,7 +77,7 @@ func (d *desk) run(stdin string, args ...string) (out string, code int) {
 	})
 	out = stdout.String() + stderr.String()
 	if err != nil {
-		out += "ops: " + err.Error() + "\n"
+		out += told(err)
 	}
 	d.said.WriteString(out)
 	return out, app.ExitCode(err)
@@ -108,10 +108,17 @@ func (d *desk) shows(code int, want, stdin string, args ...string) {
 		d.Errorf("ops %s: exit %d, want %d (-want +got)\n%s\n%s", strings.Join(args, " "), got, code, diff, masked)
 	}
 	for line := range strings.Lines(out) {
-		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 && !strings.HasPrefix(line, "ops: ") {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 			d.Errorf("ops %s: a line of %d characters: %s", strings.Join(args, " "), n, line)
 		}
 	}
+}
+
+// told is an error as a terminal shows it.
+func told(err error) string {
+	var out strings.Builder
+	app.TellError(&out, err)
+	return out.String()
 }
 
 // works runs a command that must succeed.

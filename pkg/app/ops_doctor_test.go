@@ -47,7 +47,7 @@ func (d *desk) finds(want string, args ...string) {
 		d.Errorf("exit %d (-want +got)\n%s\n%s", code, diff, got)
 	}
 	for line := range strings.Lines(got) {
-		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 && !strings.HasPrefix(line, "ops: ") {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 			d.Errorf("a line of %d characters: %s", n, line)
 		}
 	}
@@ -142,8 +142,8 @@ FAULTS:
   secrets: empty: there is no secret: deliveries are refused
     > ops secrets set empty --commit
   secrets: old: the secret is 91 days old
-    > make a new endpoint in Stripe's Dashboard, then: ops secrets rotate old
-      --commit
+    > make a new endpoint in Stripe's Dashboard, then:
+      ops secrets rotate old --commit
   partitions: this week or the next has no partition
     > the worker's janitor makes it: look at its log for what keeps it, and run
       a worker
@@ -161,8 +161,8 @@ FAULTS:
   backlog: 1 delivery row VERIFICATION_FAILED within the hour
     > ops events list --status VERIFICATION_FAILED --since 1h says why
   orders: 1 order pending for more than a day
-    > ops orders stuck --older 25h says why; then: ops orders reconcile --stuck
-      --older 25h --commit
+    > ops orders stuck --older 25h says why; then:
+      ops orders reconcile --stuck --older 25h --commit
   payments: a human must decide on 1 payment
     > ops orders review
   asking Stripe: old, 10 min ago: the API key is refused
@@ -202,13 +202,13 @@ ops: FAULTS found
 
 FAULTS:
   secret: the secret is 91 days old
-    > make a new endpoint in Stripe's Dashboard, then: ops secrets rotate old
-      --commit
+    > make a new endpoint in Stripe's Dashboard, then:
+      ops secrets rotate old --commit
   failures: 1 VERIFICATION_FAILED: no secret matches
     > ops secrets check old
   orders: 1 order pending for more than a day
-    > ops orders stuck --older 25h --restaurant old says why; then: ops orders
-      reconcile --stuck --older 25h --restaurant old --commit
+    > ops orders stuck --older 25h --restaurant old says why; then:
+      ops orders reconcile --stuck --older 25h --restaurant old --commit
   rhythm: old has had no delivery for 9 h, and never for more than 60 min in two
   weeks
     > look whether its endpoint is enabled in Stripe's Dashboard; what was

@@ -111,7 +111,7 @@ func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 // checkSigningSecret says what is wrong with a secret, and where the right one
 // is, without repeating any of it.
 func checkSigningSecret(plain string) error {
-	const where = "Stripe's Dashboard has it under Developers > Webhooks > the endpoint > Reveal"
+	const where = "It is in Stripe's Dashboard: Developers > Webhooks > the endpoint > Reveal"
 	if plain == "" {
 		return misuse("no secret was entered")
 	}
@@ -126,7 +126,7 @@ func checkSigningSecret(plain string) error {
 
 // checkAPIKey is the same for an API key.
 func checkAPIKey(plain string) error {
-	const where = "Stripe's Dashboard has it under Developers > API keys"
+	const where = "It is in Stripe's Dashboard: Developers > API keys"
 	if plain == "" {
 		return misuse("no API key was entered")
 	}
@@ -146,7 +146,7 @@ func checkAPIKey(plain string) error {
 func checkCopied(plain, what string) error {
 	for _, r := range plain {
 		if r <= ' ' || r > '~' {
-			return misuse("the %s has a blank, a line break or a letter with an accent in it:\nmore was copied than the %s, or it was cut in two", what, what)
+			return misuse("the %s has a blank, a line break or a letter with an accent in it: more was copied than the %s, or it was cut in two", what, what)
 		}
 	}
 	if len(plain) < minSecret || len(plain) > maxSecret {

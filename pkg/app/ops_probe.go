@@ -20,7 +20,7 @@ const probeTimeout = 3 * time.Second
 func (o *ops) probe() *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
-		Use: "probe [URL]", Short: "Ask a service here whether it is ready", Args: cobra.MaximumNArgs(1),
+		Use: "probe [URL]", Short: "Ask a service here whether it is ready", Args: mayTake("URL"),
 		Long: "Asks the private address (METRICS_ADDR) of the service whose environment this is\n" +
 			"for /readyz, or the URL that is given, and prints the answer. The exit code is 1\n" +
 			"for anything but a 200. It is the health check of containers, which have neither\n" +

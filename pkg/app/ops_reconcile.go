@@ -52,7 +52,10 @@ func (o *ops) reconcileOrders() *cobra.Command {
 			"change. An order that nothing at Stripe explains stays as it is.",
 		Example: "  ops orders reconcile order-1\n  ops orders reconcile --stuck --older 1h --commit",
 		RunE: func(c *cobra.Command, args []string) error {
-			if stuck == (len(args) > 0) || older <= 0 {
+			if older <= 0 {
+				return misuse("--older: want a positive time, such as 30m or 2h")
+			}
+			if stuck == (len(args) > 0) {
 				return misuse("want: %s ORDER ..., or --stuck; see: %s --help", c.CommandPath(), c.CommandPath())
 			}
 			begun, err := o.begin(c, w)

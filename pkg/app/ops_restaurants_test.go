@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -105,7 +106,7 @@ func TestOpsWrongUse(t *testing.T) {
 		{create("marco", "--name", "x", "--id", "a/b"), `--id "a/b": want up to 64 letters, digits, dots, hyphens and underscores`},
 		{create("marco", "--name", "x", "--account", "123"), `--account "123": want acct_ and letters and digits`},
 	} {
-		d.shows(2, "ops: "+c.want+"\n", "", c.args...)
+		d.shows(2, told(errors.New(c.want)), "", c.args...)
 	}
 	if got := d.audit(); got != "" {
 		t.Errorf("something was written: %s", got)
@@ -142,7 +143,7 @@ func TestOpsSaysThatTheSchemaIsMissing(t *testing.T) {
 	d.exec(`ALTER TABLE "AuditEntry" RENAME TO kept`)
 	d.exec(`ALTER TABLE "Restaurant" RENAME TO "NotYet"`)
 	out, code := d.run("", "restaurants", "list")
-	if code != 1 || !strings.HasSuffix(out, "\nThe database's schema is missing, or older than this program: ops migrate up\n") {
+	if code != 1 || !strings.HasSuffix(out, "\n     The database's schema is missing, or older than this program:\n     ops migrate up\n") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	d.exec(`ALTER TABLE kept RENAME TO "AuditEntry"`)

@@ -66,7 +66,7 @@ func TestOpsChangesTheOverlap(t *testing.T) {
 	first, second := d.secret("first"), d.secret("second")
 	d.sealed("r", keyA, first, 100)
 	again := []string{"secrets", "rotate", "r", "--stdin", "--overlap"}
-	const none = "ops: this is the secret that r has now (fingerprint 643b78bb99949e65):\na rotation wants the one of a new endpoint\n"
+	const none = "ops: this is the secret that r has now (fingerprint 643b78bb99949e65): a\n     rotation wants the one of a new endpoint\n"
 	d.shows(1, none, first, append(again, "1h", "--commit")...) // there is none before it
 	d.works(second, "secrets", "rotate", "r", "--stdin", "--commit")
 	d.works(second, "secrets", "set", "r", "--stdin", "--commit")
@@ -104,6 +104,6 @@ anna@HOST | secrets rotate | c-r | previousWebhookSecretExpiresAt`
 	if diff := cmp.Diff(want, lastLines(d.audit(), 2)); diff != "" {
 		t.Errorf("audit (-want +got)\n%s", diff)
 	}
-	d.shows(1, "ops: this is the secret that r has now (fingerprint 9acb9b84c4cd70df):\na rotation wants the one of a new endpoint\n",
+	d.shows(1, "ops: this is the secret that r has now (fingerprint 9acb9b84c4cd70df): a\n     rotation wants the one of a new endpoint\n",
 		second, append(again, "1h", "--commit")...)
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ Stored the signing secret of aa:
 	if got := d.scalar(`SELECT string_agg("restaurantId" || coalesce(livemode::text, ' unset'), ', ' ORDER BY "restaurantId") FROM "RestaurantPaymentConfig"`); got != "atrue, b unset" {
 		t.Errorf("modes: %s", got)
 	}
-	d.shows(1, "ops: bb has a configuration already (mode: unset); --live only says how to make one\n",
+	d.shows(1, "ops: bb has a configuration already (mode: unset); --live only says how to make\n     one\n",
 		d.secret("third"), "secrets", "set", "b", "--stdin", "--live", "--commit")
 	d.works("", "secrets", "check")
 }
@@ -73,7 +74,7 @@ func TestOpsRefusesWhatIsNoSigningSecret(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.restaurant("r", "")
-	const where = "\nStripe's Dashboard has it under Developers > Webhooks > the endpoint > Reveal"
+	const where = "\nIt is in Stripe's Dashboard: Developers > Webhooks > the endpoint > Reveal"
 	for input, want := range map[string]string{
 		"":                           "no secret was entered",
 		" \n":                        "no secret was entered",
@@ -83,29 +84,29 @@ func TestOpsRefusesWhatIsNoSigningSecret(t *testing.T) {
 		"pk_live_51hunter2hunter2":   "this is a publishable API key (pk_…), not a signing secret (whsec_…)." + where,
 		"we_1hunter2hunter2":         "this is the id of an endpoint (we_…), not a signing secret (whsec_…)." + where,
 		"whsec_hunter2":              "the secret has 13 characters, not 20 to 255: was it copied whole?",
-		"whsec_hunter2 hunter2xxxxx": "the secret has a blank, a line break or a letter with an accent in it:\nmore was copied than the secret, or it was cut in two",
-		"whsec_hunter2\nwhsec_hunter2": "the secret has a blank, a line break or a letter with an accent in it:\n" +
+		"whsec_hunter2 hunter2xxxxx": "the secret has a blank, a line break or a letter with an accent in it: more was copied than the secret, or it was cut in two",
+		"whsec_hunter2\nwhsec_hunter2": "the secret has a blank, a line break or a letter with an accent in it: " +
 			"more was copied than the secret, or it was cut in two",
-		"whsec_hünter2hunter2xxxxx":                 "the secret has a blank, a line break or a letter with an accent in it:\nmore was copied than the secret, or it was cut in two",
+		"whsec_hünter2hunter2xxxxx":                 "the secret has a blank, a line break or a letter with an accent in it: more was copied than the secret, or it was cut in two",
 		"whsec_hunter2" + strings.Repeat("x", 2000): "the secret has 1020 characters, not 20 to 255: was it copied whole?",
 	} {
-		d.shows(2, "ops: "+want+"\n", input, "secrets", "set", "r", "--stdin", "--commit")
+		d.shows(2, told(errors.New(want)), input, "secrets", "set", "r", "--stdin", "--commit")
 	}
 	d.secrets = append(d.secrets, "hunter2", "hünter2")
 	good := d.secret("good")
-	d.shows(2, "ops: there is no terminal to ask for the signing secret of r on; hand it over with --stdin\n", good, "secrets", "set", "r", "--commit")
+	d.shows(2, "ops: there is no terminal to ask for the signing secret of r on; hand it over\n     with --stdin\n", good, "secrets", "set", "r", "--commit")
 	d.shows(1, `ops: there is no restaurant "nobody"; see: ops restaurants list`+"\n", good, "secrets", "set", "nobody", "--stdin", "--commit")
 	for _, argument := range []string{good, "--secret=" + good, "sk_live_hunter2"} {
 		d.shows(2, `
 ops: an argument holds a secret: it is in the shell's history now, and every
-process here could read it. Make a new one in Stripe's Dashboard, and give it at
-the prompt or with --stdin
+     process here could read it. Make a new one in Stripe's Dashboard, and give
+     it at the prompt or with --stdin
 `, "", "secrets", "set", "r", argument)
 	}
 	d.keys = ""
 	d.shows(1, `
 ops: PAYMENT_CONFIG_ENC_KEY: missing; no secret is stored in the clear.
-Use the services' own key, or make the first one with: openssl rand -hex 32
+     Use the services' own key, or make the first one with: openssl rand -hex 32
 `, good, "secrets", "set", "r", "--stdin", "--commit")
 	d.keys = "12345"
 	d.shows(1, "ops: PAYMENT_CONFIG_ENC_KEY: key 1 is not 64 hex digits (it has 5 characters)\n", good, "secrets", "set", "r", "--stdin", "--commit")
@@ -124,7 +125,7 @@ func TestOpsRotates(t *testing.T) {
 	expiry := func() string {
 		return d.scalar(`SELECT round(extract(epoch FROM "previousWebhookSecretExpiresAt" - now()) / 3600)::text FROM "RestaurantPaymentConfig" WHERE id = 'c-r'`)
 	}
-	d.shows(1, "ops: this is the secret that r has now (fingerprint 643b78bb99949e65):\na rotation wants the one of a new endpoint\n",
+	d.shows(1, "ops: this is the secret that r has now (fingerprint 643b78bb99949e65): a\n     rotation wants the one of a new endpoint\n",
 		first, "secrets", "rotate", "r", "--stdin", "--commit")
 	const facts = `
   restaurant  r

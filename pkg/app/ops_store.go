@@ -66,7 +66,7 @@ func (p *storing) planOverlap() error {
 	if p.in.overlap == nil || !r.PreviousAccepted() {
 		p.in.overlap = nil
 		if p.in.rotate {
-			return fmt.Errorf("this is the secret that %s has now (fingerprint %s):\na rotation wants the one of a new endpoint", r.Slug, p.was)
+			return fmt.Errorf("this is the secret that %s has now (fingerprint %s): a rotation wants the one of a new endpoint", r.Slug, p.was)
 		}
 		return nil
 	}

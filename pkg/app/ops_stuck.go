@@ -30,8 +30,11 @@ func (o *ops) stuckOrders() *cobra.Command {
 			"said is what the workers found, or ops orders reconcile.",
 		Example: "  ops orders stuck\n  ops orders stuck --older 2h --restaurant trattoria-da-marco -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if older <= 0 || limit < 1 {
-				return misuse("--older and --limit: want a positive time such as 30m, and a positive number")
+			if older <= 0 {
+				return misuse("--older: want a positive time, such as 30m or 2h")
+			}
+			if limit < 1 {
+				return misuse("--limit: want a positive number")
 			}
 			return o.database(c.Context(), func(ctx context.Context, db *postgres.DB) error {
 				id, err := restaurantID(ctx, db, restaurant)

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,7 +90,7 @@ func writeHanging(w io.Writer, start, text string) {
 	indent := utf8.RuneCountInString(start)
 	line := start
 	used := indent
-	for word := range strings.FieldsSeq(printable(text)) {
+	for word := range strings.FieldsSeq(whole(printable(text), lineWidth-indent)) {
 		n := utf8.RuneCountInString(word)
 		if used > indent && used+1+n > lineWidth {
 			fmt.Fprintln(w, line)
@@ -98,9 +99,40 @@ func writeHanging(w io.Writer, start, text string) {
 		if used > indent {
 			line, used = line+" ", used+1
 		}
-		line, used = line+word, used+n
+		line, used = line+strings.ReplaceAll(word, glue, " "), used+n
 	}
 	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}
+
+// glue is a blank at which no line is broken. No printable text has it.
+const glue = "\x00"
+
+// commandAtHand is a command of ours that a sentence comes to, after a colon.
+var commandAtHand = regexp.MustCompile(`: ops [^;,()]+`)
+
+// whole keeps the commands in a text on one line each, if it has room for them:
+// who is to run one wants to copy it.
+func whole(text string, room int) string {
+	return commandAtHand.ReplaceAllStringFunc(text, func(found string) string {
+		command := strings.TrimSpace(strings.TrimPrefix(found, ": "))
+		if utf8.RuneCountInString(command) > room {
+			return found
+		}
+		return ": " + strings.ReplaceAll(command, " ", glue) + found[len(": ")+len(command):]
+	})
+}
+
+// TellError writes the error with which ops ends as a terminal shows it: no line
+// is wider than that, and what belongs together, as an id or a URL, is in one piece.
+// A message's own lines stay lines.
+func TellError(w io.Writer, err error) {
+	const name = "ops: "
+	start := name
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+		text := strings.TrimLeft(line, " ")
+		writeHanging(w, start+line[:len(line)-len(text)], text)
+		start = strings.Repeat(" ", len(name))
+	}
 }
 
 // printable is text that can't command a terminal: names come from people.
