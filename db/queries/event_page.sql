@@ -28,6 +28,7 @@ SELECT l.n AS looked, coalesce(l.at, 'epoch') AS "lookedTo", coalesce(l.id, '') 
     coalesce(p."occurredAt", 'epoch') AS "occurredAt", coalesce(p."createdAt", 'epoch') AS "createdAt", p."processedAt",
     coalesce(p.attempts, 0) AS attempts, coalesce(p."lastError", '') AS "lastError",
     coalesce(p."signedWith", '') AS "signedWith", coalesce(p."orderId", '') AS "orderId", coalesce(p.source, '') AS source, 0 AS bytes,
+    coalesce((SELECT r.slug FROM "Restaurant" r WHERE r.id = p."restaurantId"), '') AS slug,
     coalesce((SELECT string_agg(w.name, ', ' ORDER BY w.name) FROM "WaitingEvent" w
               WHERE w."eventId" = p.id AND p.status = 'PROCESSING'), '') AS "waitsFor"
 FROM looked l LEFT JOIN page p ON true

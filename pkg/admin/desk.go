@@ -124,6 +124,7 @@ type Event struct {
 	Status          string
 	Outcome         string
 	RestaurantID    string
+	Slug            string // the restaurant's, "" if it is gone
 	APIVersion      string
 	Livemode        bool
 	OccurredAt      time.Time
@@ -141,7 +142,6 @@ type Event struct {
 // EventDetail is all there is of an event.
 type EventDetail struct {
 	Event
-	Slug    string
 	Payload []byte
 	Changes []Transition
 }

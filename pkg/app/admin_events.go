@@ -73,12 +73,6 @@ func (d *adminDesk) Event(ctx context.Context, id string) (admin.EventDetail, er
 		return detail, err
 	}
 	detail.Bytes = len(detail.Payload)
-	if e.RestaurantID != "" {
-		r, err := d.restaurant(ctx, e.RestaurantID)
-		if err == nil {
-			detail.Slug = r.Slug
-		} // one that is gone has no page
-	}
 	if e.OrderID == "" {
 		return detail, nil
 	}

@@ -44,6 +44,8 @@ type audited struct {
 	Differences []order.Difference   `json:"differences"`    // the first 10,000
 	recompute   map[string]orderFold // what mends or has mended, by order
 	replay      []string             // likewise, events
+	restaurants map[string]string    // ids, by order that differs
+	slugs       map[string]string    // by restaurant's id
 }
 
 type orderFold map[string]order.Facts // by payment
@@ -106,11 +108,13 @@ func (a *auditing) page(ctx context.Context, ids []string) error {
 	a.answer.Orders += len(recorded) - auditor.Unfinished()
 	a.answer.Unfinished += auditor.Unfinished()
 	a.answer.Events += events
+	restaurants := make(map[string]string, len(recorded))
 	for _, r := range recorded {
 		a.addMoney(r)
+		restaurants[r.ID] = r.RestaurantID
 	}
 	for _, d := range differences {
-		a.note(d)
+		a.note(d, restaurants[d.OrderID])
 		if d.Mend == order.MendRecompute {
 			a.answer.recompute[d.OrderID] = auditor.Folded(d.OrderID)
 		}
@@ -131,7 +135,7 @@ func (a *auditing) addMoney(r order.Recorded) {
 }
 
 // note counts a difference, and what would mend it.
-func (a *auditing) note(d order.Difference) {
+func (a *auditing) note(d order.Difference, restaurantID string) {
 	if d.ByHand {
 		a.answer.ByHand++
 	} else {
@@ -141,6 +145,9 @@ func (a *auditing) note(d order.Difference) {
 		return
 	}
 	a.answer.Differences = append(a.answer.Differences, d)
+	if d.OrderID != "" {
+		a.answer.restaurants[d.OrderID] = restaurantID
+	}
 	if d.Mend == order.MendReplay && !slices.Contains(a.answer.replay, d.EventID) {
 		a.answer.replay = append(a.answer.replay, d.EventID)
 	}
@@ -158,7 +165,7 @@ func (a *auditing) unplaced(ctx context.Context) error {
 			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.note(order.Difference{OrderID: r.OrderID, EventID: e.ID, Text: text, Mend: order.MendReplay})
+			a.note(order.Difference{OrderID: r.OrderID, EventID: e.ID, Text: text, Mend: order.MendReplay}, e.RestaurantID)
 		})
 		if err != nil {
 			return err

@@ -161,17 +161,17 @@ func TestOpsReconcile(t *testing.T) {
 	contains("orders reconcile --stuck --older 1h", 0,
 		"checkout.session.completed: order PAYMENT_PENDING → PAID, payment PENDING → COMPLETED",
 		"the session is open until", "order PAYMENT_PENDING → PAYMENT_PENDING, payment PENDING → REVIEW; amount or currency is not what the order asked for",
-		"Would store 2 events for 2 of 3 orders; 1 nothing at Stripe explains, 0 can't be looked up.", "3 orders looked up", "add --commit")
+		"Would store 2 events for 2 of 3 orders. Stripe has nothing new for 1 order.", paid.OrderID+" of slug-a Stripe ", "3 orders looked up", "add --commit")
 	if n := p.rows("true"); n != "0" || p.states(paid) != "PAYMENT_PENDING / PENDING" {
 		t.Fatalf("the preview has stored %s", n)
 	}
-	contains("orders reconcile "+paid.OrderID+" --commit", 0, "Stored 1 event for 1 of 1 order; 0 nothing")
+	contains("orders reconcile "+paid.OrderID+" --commit", 0, "Stored 1 event for 1 of 1 order.")
 	p.eventually("it is paid", func() bool { return p.states(paid) == "PAID / COMPLETED" })
 	contains("orders reconcile "+paid.OrderID, 1, "is PAID, not PAYMENT_PENDING")
-	contains("orders reconcile --stuck --commit", 0, "Stored 1 event for 1 of 2 orders; 1 nothing")
+	contains("orders reconcile --stuck --commit", 0, "Stored 1 event for 1 of 2 orders. Stripe has nothing new for 1 order.")
 	p.eventually("it is to be reviewed", func() bool { return p.states(wrong) == "PAYMENT_PENDING / REVIEW" })
 	contains("orders stuck", 0, "a human must look")
-	contains("orders reconcile "+wrong.OrderID, 0, "no payment of the order could still bring the money", "1 nothing at Stripe explains")
+	contains("orders reconcile "+wrong.OrderID, 0, "no payment of the order could still bring the money", "Would store 0 events for 0 of 1 order. Stripe has nothing new for 1 order.")
 	if got := p.scalar(`SELECT string_agg(concat_ws(' ', action, target, detail), '; ' ORDER BY id) FROM "AuditEntry" WHERE actor LIKE 'alice%'`); got !=
 		"orders reconcile "+paid.OrderID+" 1 event stored; orders reconcile "+wrong.OrderID+" 1 event stored" {
 		t.Errorf("audit: %s", got)

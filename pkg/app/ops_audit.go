@@ -105,7 +105,7 @@ func (o *ops) runAudit(ctx context.Context, db *postgres.DB, scope postgres.Audi
 	}
 	a := &auditing{db: db, scope: scope, answer: audited{
 		written: begun, Received: map[string]int64{}, Refunded: map[string]int64{},
-		Differences: []order.Difference{}, recompute: map[string]orderFold{},
+		Differences: []order.Difference{}, recompute: map[string]orderFold{}, restaurants: map[string]string{},
 	}}
 	a.progress = newProgress(o.process.Stderr, size.Orders+size.Unplaced, "orders and other events")
 	err = a.run(ctx)
@@ -113,7 +113,10 @@ func (o *ops) runAudit(ctx context.Context, db *postgres.DB, scope postgres.Audi
 	if err != nil {
 		return a.answer, fmt.Errorf("after %s: %w", plural(a.answer.Orders, "order"), err)
 	}
-	return a.answer, nil
+	if len(a.answer.restaurants) > 0 {
+		a.answer.slugs, err = slugs(ctx, db)
+	}
+	return a.answer, err
 }
 
 // verdict is the error that makes the exit code 1.
@@ -142,8 +145,9 @@ func (r audited) table(w io.Writer, repair bool) error {
 	last := ""
 	for _, d := range r.Differences {
 		if head := cmp.Or(d.OrderID, "no order"); head != last {
-			fmt.Fprintf(w, "\n%s\n", printable(head))
 			last = head
+			fmt.Fprintln(w)
+			writeHanging(w, "", ofRestaurant(head, r.slugs[r.restaurants[d.OrderID]]))
 		}
 		writeHanging(w, "  ", subject(d)+d.Text)
 	}

@@ -220,16 +220,16 @@ Compared 3 orders with 0 events in SECONDS.
   differences  4
   by hand      1, settled by an operator and left so
 
-order-0
+order-0 of roma
   order is PAID by hand, its payments make it PAYMENT_PENDING
 
-order-1
+order-1 of roma
   order is PAYMENT_PENDING, its payments make it PAID
   payment pay-order-1: no stored event says what is recorded: session
   cs_order-1, 25.00 EUR received
   payment pay-order-1: payment is PENDING, its facts make it COMPLETED
 
-order-2
+order-2 of roma
   payment pay-order-2: amountRefunded is 9, its facts make it 0
 
 Would recompute 2 orders, would replay 0 events.

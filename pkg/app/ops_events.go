@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -100,7 +101,12 @@ func (o *ops) listEvents() *cobra.Command {
 					return err
 				}
 				// What is there is shown, whatever else was named.
-				if err := o.show(c.OutOrStdout(), all, func(w io.Writer) error { return o.writeEvents(w, all) }); err != nil {
+				if err := o.show(c.OutOrStdout(), all, func(w io.Writer) error {
+					if len(all) == 0 && missing != nil {
+						return nil // the error says it all
+					}
+					return o.writeEvents(w, all)
+				}); err != nil {
 					return err
 				}
 				return missing
@@ -167,15 +173,26 @@ func (o *ops) writeEvents(w io.Writer, all []postgres.Event) error {
 
 // whyUnfinished is why an event has not been worked off, as far as it is known.
 func whyUnfinished(e postgres.Event) string {
+	why := e.LastError
 	switch {
 	case e.Status == string(event.Completed):
 		return ""
 	case e.WaitsFor != "":
-		return "it waits for a payment, which one of these would lead to: " + e.WaitsFor
-	case e.LastError != "" && e.RestaurantID != "":
-		return "of " + e.RestaurantID + ": " + e.LastError
+		why = "it waits for a payment, which one of these would lead to: " + e.WaitsFor
 	}
-	return e.LastError
+	if whose := cmp.Or(e.Slug, e.RestaurantID); why != "" && whose != "" {
+		return "of " + whose + ": " + why
+	}
+	return why
+}
+
+// restaurantOf is an event's restaurant: what commands name it by, and what the
+// ordering application does.
+func restaurantOf(e postgres.Event) string {
+	if e.Slug == "" || e.Slug == e.RestaurantID {
+		return dash(e.RestaurantID)
+	}
+	return e.Slug + " (id " + e.RestaurantID + ")"
 }
 
 func (o *ops) showEvent() *cobra.Command {
@@ -234,7 +251,7 @@ func (o *ops) showEventOf(ctx context.Context, w io.Writer, db *postgres.DB, id 
 func writeEvent(w io.Writer, e postgres.Event, payload []byte) error {
 	facts := []fact{
 		{"id", e.ID}, {"type", e.Type},
-		{"status", strings.TrimSpace(e.Status + " " + e.Outcome)}, {"restaurant", dash(e.RestaurantID)},
+		{"status", strings.TrimSpace(e.Status + " " + e.Outcome)}, {"restaurant", restaurantOf(e)},
 		{"created", clockTime(e.OccurredAt)}, {"stored", clockTime(e.CreatedAt)},
 	}
 	if e.ProcessedAt != nil {

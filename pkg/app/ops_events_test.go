@@ -40,7 +40,7 @@ func TestOpsReplayMendsAFailedEvent(t *testing.T) {
 		}
 	}
 	out, err := p.ops("", "events", "list", "--status", "failed", "--restaurant", "slug-a", "--since", "1h")
-	contains(out, err, "FAILED", "checkout.session.completed", failed.ID, "of a: amount or currency is not what the order asked for")
+	contains(out, err, "FAILED", "checkout.session.completed", failed.ID, "of slug-a: amount or currency is not what the order asked for")
 	if strings.Contains(out, fine.ID) {
 		t.Errorf("the list of FAILED holds a COMPLETED one:\n%s", out)
 	}
@@ -110,7 +110,7 @@ func TestOpsEventsSayWhy(t *testing.T) {
 	d.exec(`INSERT INTO "WaitingEvent" ("restaurantId", name, "eventId", "occurredAt", "eventType") VALUES ('a', 'order-7', 'e1', now(), 'x'), ('a', 'cs_7', 'e1', now(), 'x')`)
 	list := strings.Join(strings.Fields(d.works("", "events", "list")), " ")
 	for _, want := range []string{
-		"PROCESSING evt_1 charge.succeeded it waits for a payment, which one of these would lead to: cs_7, order-7",
+		"PROCESSING evt_1 charge.succeeded of a: it waits for a payment, which one of these would lead to: cs_7, order-7",
 		"NO_CONFIG e2 charge.succeeded no restaurant has the slug trattoria",
 		"VERIFICATION_FAILED e3 charge.succeeded of a: no secret matches",
 	} {

@@ -33,6 +33,7 @@ type reconciled struct {
 // reconciledOrder is one order, and what Stripe has of it.
 type reconciledOrder struct {
 	OrderID string   `json:"orderId"`
+	Slug    string   `json:"slug"` // of its restaurant
 	Says    string   `json:"stripeSays,omitempty"`
 	Known   int      `json:"known"`             // events that were stored before
 	Changes []string `json:"changes,omitempty"` // what the new ones do, one for each
@@ -49,7 +50,8 @@ func (o *ops) reconcileOrders() *cobra.Command {
 		Long: "Asks Stripe about the payments of orders that are PAYMENT_PENDING: those that\n" +
 			"are named, or with --stuck all that wait for too long. What Stripe has is stored\n" +
 			"as an event and worked off like any other; without --commit it says what would\n" +
-			"change. An order that nothing at Stripe explains stays as it is.",
+			"change. An order for which Stripe has nothing new stays\n" +
+			"as it is.",
 		Example: "  ops orders reconcile order-1\n  ops orders reconcile --stuck --older 1h --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			if older <= 0 {
@@ -65,9 +67,11 @@ func (o *ops) reconcileOrders() *cobra.Command {
 			return o.asking(c.Context(), func(ctx context.Context, db *postgres.DB, api *stripe.API, tasks opsTasks) error {
 				r := &reconciling{db: db, api: api, intake: newIntake(db, tasks.Queue), progress: o.process.Stderr,
 					answer: reconciled{written: begun, Orders: []reconciledOrder{}}}
-				if stuck {
+				switch r.slugs, err = slugs(ctx, db); {
+				case err != nil:
+				case stuck:
 					err = r.stuck(ctx, older, restaurant)
-				} else {
+				default:
 					err = r.named(ctx, args)
 				}
 				if r.answer.Interrupted = ctx.Err() != nil; r.answer.Interrupted {
@@ -96,6 +100,7 @@ type reconciling struct {
 	api      *stripe.API
 	intake   *worker.Intake
 	progress io.Writer
+	slugs    map[string]string // by restaurant's id
 	answer   reconciled
 }
 
@@ -145,7 +150,7 @@ func (r *reconciling) orders(ctx context.Context, ids []string) error {
 	}
 	a := &r.answer
 	for _, p := range pending {
-		one := reconciledOrder{OrderID: p.OrderID}
+		one := reconciledOrder{OrderID: p.OrderID, Slug: r.slugs[p.RestaurantID]}
 		err := r.order(ctx, p, &one)
 		switch {
 		case err != nil && ctx.Err() != nil:
@@ -233,7 +238,7 @@ func (a reconciled) fault() error {
 
 func (a reconciled) table(w io.Writer) error {
 	for _, one := range a.Orders {
-		fmt.Fprintln(w, printable(one.OrderID))
+		writeHanging(w, "", ofRestaurant(one.OrderID, one.Slug))
 		var facts []fact
 		if one.Says != "" {
 			facts = append(facts, fact{"Stripe", one.Says})
@@ -252,7 +257,24 @@ func (a reconciled) table(w io.Writer) error {
 	if len(a.Orders) > 0 {
 		fmt.Fprintln(w)
 	}
-	writeHanging(w, "", fmt.Sprintf("%s %s for %d of %s; %d nothing at Stripe explains, %d can't be looked up.", a.verb("store", "Stored"),
-		plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"), a.Unexplained, a.Failed))
+	writeHanging(w, "", a.summary())
+	if a.Events == 0 && !a.Committed {
+		return nil // --commit would do nothing
+	}
 	return a.end(w)
+}
+
+// summary is all counts in words; of what there is none, it says nothing.
+func (a reconciled) summary() string {
+	if len(a.Orders) == 0 {
+		return "No order waits for so long."
+	}
+	text := fmt.Sprintf("%s %s for %d of %s.", a.verb("store", "Stored"), plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"))
+	if a.Unexplained > 0 {
+		text += " Stripe has nothing new for " + plural(a.Unexplained, "order") + "."
+	}
+	if a.Failed > 0 {
+		text += " " + plural(a.Failed, "order") + " can't be looked up."
+	}
+	return text
 }

@@ -52,6 +52,16 @@ func one(ctx context.Context, db *postgres.DB, name string) (postgres.Restaurant
 	return found[0], nil
 }
 
+// slugs is what all restaurants are named by, by their ids.
+func slugs(ctx context.Context, db *postgres.DB) (map[string]string, error) {
+	all, err := db.FindRestaurants(ctx, "")
+	named := make(map[string]string, len(all))
+	for _, r := range all {
+		named[r.ID] = r.Slug
+	}
+	return named, err
+}
+
 // storedSecret is the answer to "secrets set" and "secrets rotate".
 type storedSecret struct {
 	written

@@ -212,6 +212,14 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
+// ofRestaurant names an order with its restaurant, if that is known.
+func ofRestaurant(id, slug string) string {
+	if slug == "" {
+		return id
+	}
+	return id + " of " + slug
+}
+
 // plural is a number with its noun.
 func plural(n int, noun string) string {
 	if n == 1 {

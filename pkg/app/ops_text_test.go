@@ -87,7 +87,7 @@ func TestListedTypesDiffer(t *testing.T) {
 func TestTheEndOfReconciledFits(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	if err := (reconciled{Unexplained: 100}).table(&out); err != nil {
+	if err := (reconciled{Orders: make([]reconciledOrder, 100), Events: 100, Explained: 100, Unexplained: 100, Failed: 100}).table(&out); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(out.String()) {

@@ -34,6 +34,7 @@ type Event struct {
 	Status          string     `db:"status" json:"status"`
 	Outcome         string     `db:"outcome" json:"outcome,omitempty"`
 	RestaurantID    string     `db:"restaurantId" json:"restaurantId,omitempty"`
+	Slug            string     `db:"slug" json:"slug,omitempty"` // of the restaurant, "" if it is gone
 	APIVersion      string     `db:"apiVersion" json:"apiVersion,omitempty"`
 	Livemode        bool       `db:"livemode" json:"livemode"`
 	OccurredAt      time.Time  `db:"occurredAt" json:"occurredAt"`
