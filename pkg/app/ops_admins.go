@@ -42,7 +42,7 @@ type changedAdmin struct {
 }
 
 func (a changedAdmin) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s %s.\n", a.verb(a.does[0], a.does[1]), a.Email)
+	writeHanging(w, "", fmt.Sprintf("%s %s.", a.verb(a.does[0], a.does[1]), a.Email))
 	return a.end(w)
 }
 

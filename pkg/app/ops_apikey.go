@@ -110,11 +110,11 @@ func (o *ops) storeAPIKey(ctx context.Context, db *postgres.DB, ring *secret.Rin
 
 func (a storedKey) table(w io.Writer) error {
 	if a.Unchanged {
-		fmt.Fprintf(w, "%s has this API key already, sealed under the first key:\n", a.Slug)
+		writeHanging(w, "", fmt.Sprintf("%s has this API key already, sealed under the first key:", a.Slug))
 		writeFacts(w, []fact{{"key", a.Key.String()}})
 		return nil
 	}
-	fmt.Fprintf(w, "%s the API key of %s:\n", a.verb("store", "Stored"), a.Slug)
+	writeHanging(w, "", fmt.Sprintf("%s the API key of %s:", a.verb("store", "Stored"), a.Slug))
 	facts := []fact{{"restaurant", a.RestaurantID}, {"mode", a.Mode}, {"key", a.Key.String()}, {"sealed", "under key " + a.Key.Key}}
 	if a.Replaces != "" {
 		facts = append(facts, fact{"replaces", "fingerprint " + a.Replaces})

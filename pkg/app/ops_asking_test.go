@@ -171,7 +171,7 @@ func TestOpsReconcile(t *testing.T) {
 	contains("orders reconcile --stuck --commit", 0, "Stored 1 event for 1 of 2 orders. Stripe has nothing new for 1 order.")
 	p.eventually("it is to be reviewed", func() bool { return p.states(wrong) == "PAYMENT_PENDING / REVIEW" })
 	contains("orders stuck", 0, "a human must look")
-	contains("orders reconcile "+wrong.OrderID, 0, "no payment of the order could still bring the money", "Would store 0 events for 0 of 1 order. Stripe has nothing new for 1 order.")
+	contains("orders reconcile "+wrong.OrderID, 0, "no payment of the order could still bring the money", "Would store nothing. Stripe has nothing new for 1 order.")
 	if got := p.scalar(`SELECT string_agg(concat_ws(' ', action, target, detail), '; ' ORDER BY id) FROM "AuditEntry" WHERE actor LIKE 'alice%'`); got !=
 		"orders reconcile "+paid.OrderID+" 1 event stored; orders reconcile "+wrong.OrderID+" 1 event stored" {
 		t.Errorf("audit: %s", got)
@@ -259,7 +259,7 @@ func TestOpsBackfillWrongUse(t *testing.T) {
 		{"backfill", "want: ops backfill --since TIME"},
 		{"backfill --since 721h", "the last 30 days"},
 		{"backfill --since 1h --until 2h", "want a time after --since"},
-		{"backfill --since yesterday", "such as 6h or 90m"},
+		{"backfill --since yesterday", "such as 90m, 6h or 2d"},
 	} {
 		if out, code := d.run("", strings.Fields(c.args)...); code != 2 || !strings.Contains(out, c.want) {
 			t.Errorf("%s: exit %d, %s", c.args, code, out)

@@ -265,5 +265,5 @@ func (a backfilled) table(w io.Writer) error {
 			writeHanging(w, "! ", r.Slug+": "+r.Error)
 		}
 	}
-	return a.end(w)
+	return a.endOf(a.Total.New, w)
 }

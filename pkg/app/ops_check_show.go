@@ -80,8 +80,9 @@ func (a checked) writeLines(w io.Writer) error {
 			writeHanging(w, "  ", r.Slug+", the previous secret: "+r.Previous.Advice)
 		}
 	}
-	_, err := fmt.Fprintf(w, "\nclock: %s; keys: %s\n", a.Clock, dash(strings.Join(a.Keys, ", ")))
-	return err
+	fmt.Fprintln(w)
+	writeHanging(w, "", fmt.Sprintf("clock: %s; keys: %s", a.Clock, dash(strings.Join(a.Keys, ", "))))
+	return nil
 }
 
 func (c checkedRestaurant) line() []string {
@@ -121,7 +122,7 @@ func (c checkedRestaurant) write(w io.Writer, clock clockCheck) {
 			state += ", not active: deliveries are refused"
 		}
 	}
-	fmt.Fprintf(w, "%s (%s), %s\n", printable(c.Slug), printable(c.RestaurantID), state)
+	writeHanging(w, "", fmt.Sprintf("%s (%s), %s", c.Slug, c.RestaurantID, state))
 	facts := []fact{{"secret", c.Secret.describe()}}
 	if c.row.SetAt != nil {
 		facts = append(facts, fact{"set", fmt.Sprintf("%s, %s", ago(c.row.ReadAt, c.row.SetAt), clockTime(*c.row.SetAt))})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,12 +64,16 @@ func pointInTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(strings.TrimSuffix(text, " ago")); err == nil {
+	long := strings.TrimSuffix(text, " ago")
+	if d, err := time.ParseDuration(long); err == nil {
 		return now.Add(-d.Abs()), nil
+	}
+	if days, err := strconv.ParseUint(strings.TrimSuffix(long, "d"), 10, 16); err == nil && strings.HasSuffix(long, "d") {
+		return now.Add(-time.Duration(days) * 24 * time.Hour), nil // as our own output says it
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, misuse("%s %q: want how long ago, such as 6h or 90m, or a time such as 2026-01-31T18:00:00Z", flag, text)
+		return t, misuse("%s %q: want how long ago, such as 90m, 6h or 2d, or a time such as 2026-01-31T18:00:00Z", flag, text)
 	}
 	return t, nil
 }

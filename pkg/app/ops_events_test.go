@@ -212,7 +212,7 @@ func TestOpsEventsWrongUse(t *testing.T) {
 	d := newDesk(t)
 	for _, c := range []struct{ args, want string }{
 		{"events list --status DONE", "want one of PROCESSING, COMPLETED"},
-		{"events list --since yesterday", "such as 6h or 90m"},
+		{"events list --since yesterday", "such as 90m, 6h or 2d"},
 		{"events list --limit 0", "want a positive number"},
 		{"events replay", "EVENT ..., or flags"},
 		{"orders show", "want: ops orders show ORDER"},

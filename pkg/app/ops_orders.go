@@ -30,7 +30,7 @@ func (o *ops) orders() *cobra.Command {
 }
 
 func writeStory(w io.Writer, s postgres.OrderStory) error {
-	fmt.Fprintf(w, "Order %s of %s\n", printable(s.ID), s.Slug)
+	writeHanging(w, "", "Order "+ofRestaurant(s.ID, s.Slug))
 	facts := []fact{{"status", s.Status}, {"total", money(s.Amount, s.Currency)}, {"created", clockTime(s.CreatedAt)}}
 	if s.PaidAt != nil {
 		facts = append(facts, fact{"paid", clockTime(*s.PaidAt)})
@@ -55,7 +55,7 @@ func writeStory(w io.Writer, s postgres.OrderStory) error {
 		return err
 	}
 	for _, t := range s.Transitions {
-		fmt.Fprintln(w, clockTime(t.CreatedAt), printable(t.Reason))
+		writeHanging(w, clockTime(t.CreatedAt)+" ", t.Reason)
 		var changes []string
 		if t.OrderFrom != t.OrderTo {
 			changes = append(changes, "order "+t.OrderFrom+" → "+t.OrderTo)

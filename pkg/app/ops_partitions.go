@@ -204,12 +204,11 @@ func (o *ops) drop(ctx context.Context, db *postgres.DB, retention time.Duration
 }
 
 func (d droppedPartitions) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s %s", d.verb("drop", "Dropped"), plural(len(d.Partitions), "partition"))
 	if len(d.Partitions) == 0 {
-		fmt.Fprintln(w, ".")
-		return d.end(w)
+		fmt.Fprintln(w, "There is no partition to drop.")
+		return d.endOf(0, w)
 	}
-	fmt.Fprint(w, ":\n\n")
+	fmt.Fprintf(w, "%s %s:\n\n", d.verb("drop", "Dropped"), plural(len(d.Partitions), "partition"))
 	if err := writePartitions(w, d.Partitions); err != nil {
 		return err
 	}

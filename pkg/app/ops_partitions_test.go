@@ -36,7 +36,7 @@ func TestOpsPartitions(t *testing.T) {
 		}
 	}
 	list := func() string { t.Helper(); return d.works("", "partitions", "list") }
-	nothing := "Would drop 0 partitions.\n\nNothing was changed. To do it, add --commit.\n"
+	const nothing = "There is no partition to drop.\n"
 	d.shows(0, nothing, "", "partitions", "drop") // there is no event to tell how late it is
 
 	d.events("COMPLETED", "2024-01-10 12:00:00+00", 30)

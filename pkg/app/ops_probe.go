@@ -46,7 +46,7 @@ func (o *ops) probed(args []string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(env.ToMap(o.process.Env)["METRICS_ADDR"])
 	if err != nil {
-		return "", misuse("METRICS_ADDR is not set here to host:port: name the URL to ask")
+		return "", misuse("METRICS_ADDR is not set here to host:port; name the URL to ask: ops probe URL")
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -50,8 +50,8 @@ func (o *ops) reconcileOrders() *cobra.Command {
 		Long: "Asks Stripe about the payments of orders that are PAYMENT_PENDING: those that\n" +
 			"are named, or with --stuck all that wait for too long. What Stripe has is stored\n" +
 			"as an event and worked off like any other; without --commit it says what would\n" +
-			"change. An order for which Stripe has nothing new stays\n" +
-			"as it is.",
+			"change. An order for which Stripe has nothing new stays as it\n" +
+			"is.",
 		Example: "  ops orders reconcile order-1\n  ops orders reconcile --stuck --older 1h --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			if older <= 0 {
@@ -258,10 +258,7 @@ func (a reconciled) table(w io.Writer) error {
 		fmt.Fprintln(w)
 	}
 	writeHanging(w, "", a.summary())
-	if a.Events == 0 && !a.Committed {
-		return nil // --commit would do nothing
-	}
-	return a.end(w)
+	return a.endOf(a.Events, w)
 }
 
 // summary is all counts in words; of what there is none, it says nothing.
@@ -269,7 +266,10 @@ func (a reconciled) summary() string {
 	if len(a.Orders) == 0 {
 		return "No order waits for so long."
 	}
-	text := fmt.Sprintf("%s %s for %d of %s.", a.verb("store", "Stored"), plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"))
+	text := a.verb("store", "Stored") + " nothing."
+	if a.Explained > 0 {
+		text = fmt.Sprintf("%s %s for %d of %s.", a.verb("store", "Stored"), plural(a.Events, "event"), a.Explained, plural(len(a.Orders), "order"))
+	}
 	if a.Unexplained > 0 {
 		text += " Stripe has nothing new for " + plural(a.Unexplained, "order") + "."
 	}

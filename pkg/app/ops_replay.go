@@ -121,6 +121,10 @@ func (r replayed) fault(named []string, found []postgres.Event) error {
 }
 
 func (o *ops) writeReplay(w io.Writer, r replayed) error {
+	if len(r.Events)+r.Skipped == 0 {
+		fmt.Fprintln(w, "No event is like that.")
+		return r.endOf(0, w)
+	}
 	fmt.Fprintf(w, "%s %s", r.verb("replay", "Replayed"), plural(len(r.Events), "event"))
 	if r.Skipped > 0 {
 		fmt.Fprintf(w, "; %d more neither COMPLETED nor FAILED", r.Skipped)
@@ -141,5 +145,5 @@ func (o *ops) writeReplay(w io.Writer, r replayed) error {
 	if more := len(r.all) - replayPreview; more > 0 {
 		fmt.Fprintf(w, "… and %d more\n", more)
 	}
-	return r.end(w)
+	return r.endOf(len(r.Events), w)
 }

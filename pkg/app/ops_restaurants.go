@@ -218,7 +218,7 @@ func (r *createdRestaurant) table(w io.Writer) error {
 	if id == "" {
 		id = "a new one"
 	}
-	fmt.Fprintf(w, "%s restaurant %s:\n", r.verb("create", "Created"), r.Slug)
+	writeHanging(w, "", fmt.Sprintf("%s restaurant %s:", r.verb("create", "Created"), r.Slug))
 	facts := []fact{{"name", r.Name}, {"id", id}, {"mode", r.Mode}}
 	if r.Account != "" {
 		facts = append(facts, fact{"account", r.Account})

@@ -49,7 +49,7 @@ func writeUndecided(w io.Writer, all []postgres.Undecided, limit int) error {
 		return err
 	}
 	for _, u := range all {
-		fmt.Fprintf(w, "%s of %s, %s, for %s\n", printable(u.OrderID), u.Slug, u.OrderStatus, span(u.ReadAt.Sub(u.Since)))
+		writeHanging(w, "", fmt.Sprintf("%s, %s, for %s", ofRestaurant(u.OrderID, u.Slug), u.OrderStatus, span(u.ReadAt.Sub(u.Since))))
 		writeFacts(w, []fact{
 			{"payment", fmt.Sprintf("%s: %s, asked for %s", u.ID, u.Status, money(u.Amount, u.Currency))},
 			{"at Stripe", dash(u.ProviderID)}, {"why", u.Why},

@@ -109,7 +109,7 @@ func revokeAdvice(r postgres.Restaurant, use postgres.Use) string {
 }
 
 func (a revokedPrevious) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s the previous secret of %s:\n", a.verb("forget", "Forgot"), a.Slug)
+	writeHanging(w, "", fmt.Sprintf("%s the previous secret of %s:", a.verb("forget", "Forgot"), a.Slug))
 	label := "accepted"
 	if a.Committed {
 		label = "was accepted"

@@ -222,15 +222,15 @@ func (o *ops) commitSecret(ctx context.Context, db *postgres.DB, p *storing) err
 func (s storedSecret) table(w io.Writer) error {
 	switch {
 	case s.Unchanged && s.Kept != nil:
-		fmt.Fprintf(w, "%s has this secret already. %s how long the one before is accepted:\n", s.Slug, s.verb("change", "Changed"))
+		writeHanging(w, "", fmt.Sprintf("%s has this secret already. %s how long the one before is accepted:", s.Slug, s.verb("change", "Changed")))
 	case s.Unchanged:
-		fmt.Fprintf(w, "%s has this secret already, sealed under the first key:\n", s.Slug)
+		writeHanging(w, "", fmt.Sprintf("%s has this secret already, sealed under the first key:", s.Slug))
 		writeFacts(w, []fact{{"secret", s.Secret.String()}})
 		return nil
 	case s.SealedAnew:
-		fmt.Fprintf(w, "%s the same secret of %s anew:\n", s.verb("seal", "Sealed"), s.Slug)
+		writeHanging(w, "", fmt.Sprintf("%s the same secret of %s anew:", s.verb("seal", "Sealed"), s.Slug))
 	default:
-		fmt.Fprintf(w, "%s the signing secret of %s:\n", s.verb("store", "Stored"), s.Slug)
+		writeHanging(w, "", fmt.Sprintf("%s the signing secret of %s:", s.verb("store", "Stored"), s.Slug))
 	}
 	facts := []fact{{"restaurant", s.RestaurantID}}
 	if s.NewConfiguration {

@@ -74,7 +74,7 @@ func (o *ops) createShopKey() *cobra.Command {
 }
 
 func (a madeShopKey) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s a key of %s:\n", a.verb("make", "Made"), a.Slug)
+	writeHanging(w, "", fmt.Sprintf("%s a key of %s:", a.verb("make", "Made"), a.Slug))
 	facts := []fact{{"name", a.Name}}
 	if a.Committed {
 		facts = append(facts, fact{"id", a.ID}, fact{"key", a.Key})
@@ -111,8 +111,8 @@ func (o *ops) listShopKeys() *cobra.Command {
 
 func writeShopKeys(w io.Writer, slug string, all []event.ShopKey, now time.Time) error {
 	if len(all) == 0 {
-		_, err := fmt.Fprintf(w, "%s has no key. The first: ops apikeys create %s --name NAME --commit\n", slug, slug)
-		return err
+		writeHanging(w, "", fmt.Sprintf("%s has no key. The first: ops apikeys create %s --name NAME --commit", slug, slug))
+		return nil
 	}
 	t := table{columns: []string{"ID", "NAME", "KEY", "MADE", "USED", "STATE"}, elastic: 1}
 	for _, k := range all {
@@ -162,7 +162,7 @@ func (o *ops) revokeShopKey() *cobra.Command {
 					}
 				}
 				return o.show(c.OutOrStdout(), a, func(w io.Writer) error {
-					fmt.Fprintf(w, "%s the key %s (%s) of %s.\n", a.verb("revoke", "Revoked"), a.ID, printable(a.Name), a.Slug)
+					writeHanging(w, "", fmt.Sprintf("%s the key %s (%s) of %s.", a.verb("revoke", "Revoked"), a.ID, a.Name, a.Slug))
 					return a.end(w)
 				})
 			})
@@ -191,7 +191,7 @@ func (o *ops) orderToken() *cobra.Command {
 					return err
 				}
 				if len(views) == 0 {
-					return fmt.Errorf("there is no order %q", args[0])
+					return fmt.Errorf("%w: %s", postgres.ErrNoOrder, args[0])
 				}
 				a := answer{args[0], ring.OrderTokens().Token(args[0])}
 				return o.show(c.OutOrStdout(), a, func(w io.Writer) error {

@@ -94,7 +94,7 @@ func writeStuck(w io.Writer, all []stuckOrder, limit int) error {
 		return err
 	}
 	for _, s := range all {
-		fmt.Fprintf(w, "%s of %s, pending for %s, %s\n", printable(s.ID), s.Slug, span(s.ReadAt.Sub(s.CreatedAt)), money(s.Amount, s.Currency))
+		writeHanging(w, "", fmt.Sprintf("%s, pending for %s, %s", ofRestaurant(s.ID, s.Slug), span(s.ReadAt.Sub(s.CreatedAt)), money(s.Amount, s.Currency)))
 		payment := dash(s.PaymentStatus)
 		if s.Payments > 1 {
 			payment += fmt.Sprintf(", one of %d", s.Payments)

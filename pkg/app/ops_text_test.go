@@ -83,16 +83,48 @@ func TestListedTypesDiffer(t *testing.T) {
 	}
 }
 
-// What is said at the end of a reconciliation fits a terminal, too.
-func TestTheEndOfReconciledFits(t *testing.T) {
+// What is said at the end of a reconciliation has words for every count, and fits a
+// terminal, too.
+func TestTheEndOfReconciled(t *testing.T) {
 	t.Parallel()
-	var out strings.Builder
-	if err := (reconciled{Orders: make([]reconciledOrder, 100), Events: 100, Explained: 100, Unexplained: 100, Failed: 100}).table(&out); err != nil {
-		t.Fatal(err)
+	const add = "\nNothing was changed. To do it, add --commit.\n"
+	for _, c := range []struct {
+		r    reconciled
+		want string
+	}{
+		{reconciled{}, "No order waits for so long.\n"},
+		{reconciled{Orders: make([]reconciledOrder, 1), Unexplained: 1}, "Would store nothing. Stripe has nothing new for 1 order.\n"},
+		{reconciled{Orders: make([]reconciledOrder, 3), Unexplained: 2, Failed: 1},
+			"Would store nothing. Stripe has nothing new for 2 orders. 1 order can't be\nlooked up.\n"},
+		{reconciled{Orders: make([]reconciledOrder, 1), Events: 2, Explained: 1}, "Would store 2 events for 1 of 1 order.\n" + add},
+		{reconciled{Orders: make([]reconciledOrder, 300), Events: 1, Explained: 1, Unexplained: 100, Failed: 199, written: written{Committed: true}},
+			"Stored 1 event for 1 of 300 orders. Stripe has nothing new for 100 orders. 199\norders can't be looked up.\n"},
+	} {
+		var out strings.Builder
+		if err := c.r.table(&out); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, strings.TrimLeft(out.String(), "\n")); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
 	}
-	for line := range strings.Lines(out.String()) {
-		if n := len(strings.TrimRight(line, "\n")); n > lineWidth {
-			t.Errorf("%d characters: %s", n, line)
+}
+
+// How long ago something was is said in the units that are printed.
+func TestPointInTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"": {}, "90m": now.Add(-90 * time.Minute), "6h ago": now.Add(-6 * time.Hour), "-6h": now.Add(-6 * time.Hour),
+		"2d": now.AddDate(0, 0, -2), "30d ago": now.AddDate(0, 0, -30), "2026-01-31T11:00:00Z": now.Add(-time.Hour),
+	} {
+		if got, err := pointInTime("--since", text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q is %s, want %s: %v", text, got, want, err)
+		}
+	}
+	for _, text := range []string{"d", "1.5d", "2", "2 d", "-2d", "99999999d", "yesterday"} {
+		if got, err := pointInTime("--since", text, now); err == nil {
+			t.Errorf("%q is %s", text, got)
 		}
 	}
 }

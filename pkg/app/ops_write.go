@@ -77,6 +77,15 @@ func (w written) end(out io.Writer) error {
 	return nil
 }
 
+// endOf is end for a command that may have found nothing to do: --commit would do
+// nothing, either.
+func (w written) endOf(n int, out io.Writer) error {
+	if n == 0 {
+		w.Committed = true
+	}
+	return w.end(out)
+}
+
 func (w written) writeWarnings(out io.Writer) {
 	for _, warning := range w.Warnings {
 		writeHanging(out, "! ", warning)
