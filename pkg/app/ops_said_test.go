@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,47 @@ func TestOpsWithNothingToDo(t *testing.T) {
 	d.exec(`INSERT INTO "WebhookEvent" (id, "providerEventId", "eventType", status, "restaurantId", payload, "occurredAt", "dedupeKey")
 		VALUES ('e', 'evt', 'x', 'PROCESSING', 'roma', '', now(), 'evt')`)
 	d.shows(1, "Would replay 0 events; 1 more neither COMPLETED nor FAILED.\nops: evt is PROCESSING, and has no replay\n", "", "events", "replay", "evt")
+}
+
+// A connection that is refused is said to be Postgres's, and where to look; that
+// something isn't there is no such thing.
+func TestOpsSaysThatPostgresIsNotThere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const remedy = "Postgres can't be reached, or refuses this DATABASE_URL; see: ops doctor"
+	if out, code := d.run("", "orders", "show", "nobody"); code != 1 || strings.Contains(out, "Postgres") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	there := d.url
+	for _, url := range []string{"postgres://nobody@127.0.0.1:1/x", regexp.MustCompile(`/[^/?]+(\?|$)`).ReplaceAllString(there, "/nowhere$1")} {
+		d.url = url
+		for _, args := range []string{"events list", "orders stuck", "audit", "secrets check", "backfill --since 1h"} {
+			out, code := d.run("", strings.Fields(args)...)
+			if code != 1 || !strings.Contains(strings.Join(strings.Fields(out), " "), remedy) {
+				t.Errorf("ops %s at %s: exit %d\n%s", args, url, code, out)
+			}
+			if wide := tooWide(out); wide != nil {
+				t.Errorf("ops %s: wider than a terminal: %q", args, wide)
+			}
+		}
+	}
+	d.url = there
+}
+
+// Help on a command is its help, however it is asked for.
+func TestOpsHelp(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, command := range []string{"events", "events list", "orders reconcile"} {
+		words := strings.Fields(command)
+		want := d.works("", append(words, "--help")...)
+		if got := d.works("", append([]string{"help"}, words...)...); got != want || !strings.Contains(got, "\n  ops "+command) {
+			t.Errorf("ops help %s:\n%s\nwant\n%s", command, got, want)
+		}
+	}
+	if got, want := d.works("", "help"), d.works("", "--help"); got != want {
+		t.Errorf("ops help:\n%s", got)
+	}
 }
 
 // An event that was named and isn't there is told once.

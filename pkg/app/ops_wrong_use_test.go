@@ -50,6 +50,8 @@ func TestOpsWrongUseNamesWhatIsAllowed(t *testing.T) {
 		{"events list --until " + long, ago},
 		{"events list --statsu FAILED", "unknown flag: --statsu; see: ops events list --help"},
 		{"events lst", `(list?); see: ops events --help`},
+		{"help events lst", `there is no command "lst" (list?); see: ops events --help`},
+		{"help evnts", `there is no command "evnts" (events?); see: ops --help`},
 		{"events show", "want: ops events show EVENT; see: ops events show --help"},
 		{"events show a b", "want: ops events show EVENT; see: ops events show --help"},
 		{"events replay", "want: ops events replay EVENT ..., or flags that say which; see: ops events replay --help"},
