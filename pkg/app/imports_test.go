@@ -74,6 +74,7 @@ var importers = map[string][]string{
 	// The queues' own web pages: an http.Handler by the time that the panel has it.
 	"github.com/hibiken/asynqmon": {"pkg/queue"},
 	"github.com/spf13/cobra":      {"pkg/app", "pkg/app/dev"},
+	"github.com/spf13/pflag":      {"pkg/app"},
 	"github.com/caarlos0/env":     {"pkg/app"},
 	"github.com/alicebob":         {"pkg/devstack"}, // miniredis
 	"github.com/fergusstrange":    {"pkg/devstack"}, // embedded-postgres
