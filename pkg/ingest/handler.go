@@ -144,7 +144,7 @@ func (h *handler) verify(ctx context.Context, d *delivery) error {
 	if known == nil {
 		return errNotReady
 	}
-	d.tenant = known.named(d.name)
+	d.tenant = only(known.named(d.name))
 	signature, err := h.format.ParseSignature(d.header)
 	if err == nil {
 		err = signature.CheckTime(h.now())
@@ -194,10 +194,7 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 			}
 		}
 	}
-	d.tenant = nil
-	if len(candidates) == 1 {
-		d.tenant = candidates[0]
-	}
+	d.tenant = only(candidates)
 	switch {
 	case matched != nil:
 		d.tenant, d.status, d.reason = matched, event.Processing, ""
@@ -218,16 +215,13 @@ func (h *handler) match(ctx context.Context, d *delivery, known *snapshot, signa
 	return nil
 }
 
-// candidates are the restaurants that d may be for: the one in the URL alone,
-// or those that its content leads to.
+// candidates are the restaurants that d may be for: those in the URL alone, or
+// those that its content leads to.
 func (h *handler) candidates(ctx context.Context, d *delivery, known *snapshot) ([]*tenant, error) {
 	if d.name == "" {
 		return h.resolver.candidates(ctx, known, d.env, len(d.body))
 	}
-	if t := known.named(d.name); t != nil {
-		return []*tenant{t}, nil
-	}
-	return nil, nil
+	return known.named(d.name), nil
 }
 
 // mayCall checks the optional list of Stripe's addresses, which is never

@@ -43,6 +43,29 @@ func TestAcceptedThenDuplicate(t *testing.T) {
 	}
 }
 
+// Operators' SQL may give one restaurant a slug that is another's id. Neither
+// loses its deliveries for it: the secret decides, as ever.
+func TestASlugThatIsAnothersID(t *testing.T) {
+	t.Parallel()
+	w := &world{configs: []event.Config{restaurant("a"), restaurant("b"), restaurant("c")}}
+	w.configs[0].Slug = "b"
+	r := newReceiver(t, w, false)
+	var got []string
+	for _, secret := range []string{"whsec_a", "whsec_b", "whsec_c"} {
+		got = append(got, fmt.Sprint(r.post(hook+"/b", secret, envelope("evt_"+secret)).Status))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, row := range w.rows {
+		if row.Status == event.Processing {
+			got = append(got, row.RestaurantID)
+		}
+	}
+	if diff := cmp.Diff([]string{"200", "200", "400", "a", "b"}, got); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+}
+
 // What fails before the commit is answered so that Stripe delivers again.
 func TestTemporarilyUnavailable(t *testing.T) {
 	t.Parallel()

@@ -47,12 +47,24 @@ func newResolver(d *Directory, l Lookup) *resolver {
 	}
 }
 
-// named is the restaurant in the URL, nil if there is none of that name.
-func (s *snapshot) named(slugOrID string) *tenant {
-	if t := s.bySlug[slugOrID]; t != nil {
-		return t
+// named are the restaurants that the URL may mean: none, one, or two where the
+// slug of one is the id of the other.
+func (s *snapshot) named(slugOrID string) []*tenant {
+	var found []*tenant
+	for _, t := range []*tenant{s.bySlug[slugOrID], s.byID[slugOrID]} {
+		if t != nil {
+			found = join(found, t)
+		}
 	}
-	return s.byID[slugOrID]
+	return found
+}
+
+// only is the one restaurant that it can be, nil if it may be another or none.
+func only(found []*tenant) *tenant {
+	if len(found) != 1 {
+		return nil
+	}
+	return found[0]
 }
 
 // candidates lists the restaurants that the delivery may be for: the first
