@@ -84,9 +84,10 @@ type signingSecret struct {
 }
 
 type snapshot struct {
-	asOf                    time.Time // when reading began
-	bySlug, byID, byAccount map[string]*tenant
-	active                  []*tenant // those with a secret
+	asOf         time.Time // when reading began
+	bySlug, byID map[string]*tenant
+	byAccount    map[string][]*tenant // restaurants may share one
+	active       []*tenant            // those with a secret
 }
 
 // NewDirectory makes an empty directory; Run fills it and keeps it fresh.
@@ -186,13 +187,13 @@ func (d *Directory) read(ctx context.Context) error {
 	s := &snapshot{
 		asOf:   asOf,
 		bySlug: make(map[string]*tenant, len(configs)), byID: make(map[string]*tenant, len(configs)),
-		byAccount: map[string]*tenant{},
+		byAccount: map[string][]*tenant{},
 	}
 	for _, c := range configs {
 		t := d.tenant(c)
 		s.bySlug[c.Slug], s.byID[c.RestaurantID] = t, t
 		if c.Account != "" {
-			s.byAccount[c.Account] = t
+			s.byAccount[c.Account] = append(s.byAccount[c.Account], t)
 		}
 		if len(t.live(d.now())) > 0 {
 			s.active = append(s.active, t)

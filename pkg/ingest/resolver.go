@@ -90,13 +90,22 @@ func (r *resolver) candidates(ctx context.Context, s *snapshot, env event.Envelo
 		}
 		found = s.tenants(ids)
 	}
-	if t := s.byAccount[env.Account]; t != nil {
-		return join(found, t), nil
+	if of := affordable(s.byAccount[env.Account], size); len(of) > 0 {
+		return join(found, of...), nil
 	}
 	if len(s.active) == 1 || len(s.active) <= maxTrialTenants && size <= maxTrialBody {
 		return join(found, s.active...), nil
 	}
 	return found, nil
+}
+
+// affordable are those of the restaurants with one account that are tried: no more
+// than in a trial of all, and of a longer body only one.
+func affordable(of []*tenant, size int) []*tenant {
+	if size > maxTrialBody {
+		return of[:min(len(of), 1)]
+	}
+	return of[:min(len(of), maxTrialTenants)]
 }
 
 // join appends those of more that are not in found yet.

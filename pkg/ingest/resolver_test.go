@@ -85,6 +85,41 @@ func TestHintsInTheirOrder(t *testing.T) {
 	}
 }
 
+// Branches of one company may share its connected account, each with an endpoint
+// of its own: an event of that account may be for any of them.
+func TestRestaurantsThatShareAnAccount(t *testing.T) {
+	t.Parallel()
+	shared := func(n int) []event.Config {
+		configs := many(20) // too many for a trial
+		for i := range n {
+			configs[i].Account = "acct_1"
+		}
+		return configs
+	}
+	known := map[string][]string{"ch_1": {"r1"}, "ch_9": {"r9"}}
+	if n := len(resolve(t, &world{configs: shared(20)}, event.Envelope{Account: "acct_1"}, 100)); n != maxTrialTenants {
+		t.Errorf("of 20 restaurants %d are tried, want %d", n, maxTrialTenants)
+	}
+	for _, c := range []struct {
+		name   string
+		shares int
+		object string
+		size   int
+		want   []string
+	}{
+		{"each is tried", 3, "", 100, []string{"r0", "r1", "r2"}},
+		{"the one that is known to be meant comes first, the others after it", 2, "ch_1", 100, []string{"r1", "r0"}},
+		{"a claim on an object hides nobody", 2, "ch_9", 100, []string{"r9", "r0", "r1"}},
+		{"a byte too much for more than one", 2, "ch_9", maxTrialBody + 1, []string{"r9", "r0"}},
+		{"the only one, whatever the size", 1, "", MaxBody, []string{"r0"}},
+	} {
+		env := event.Envelope{Account: "acct_1", Hints: event.Hints{Objects: []string{c.object}}}
+		if diff := cmp.Diff(c.want, resolve(t, &world{configs: shared(c.shares), objects: known}, env, c.size)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.name, diff)
+		}
+	}
+}
+
 // Without a hint every secret is tried, but only while that is cheap. The
 // only configuration there is needs no hint.
 func TestTheTrialIsBounded(t *testing.T) {
