@@ -18,6 +18,14 @@ import (
 	"github.com/lib/pq"
 )
 
+// What SQL calls infinity, as who never wants a secret to end may write it, is the
+// beginning or the end of the years that all others can read. Without this it can't
+// be read at all: one such row would hide everybody's. Neither is the zero time, which
+// says that there is none.
+func init() {
+	pq.EnableInfinityTs(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+}
+
 // Options bound a connection pool. The zero value of a field takes the default.
 type Options struct {
 	Name             string        // application_name, as pg_stat_activity shows it
