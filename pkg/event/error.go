@@ -72,3 +72,8 @@ func (u unavailable) Unwrap() error { return u.error }
 // for the state of the server: among several rows only those at fault would
 // fail again.
 var ErrUnstorable = errors.New("the database refuses this row")
+
+// ErrTrigger says that a function in the database has failed, such as a trigger of
+// the ordering application: for all rows, or for some only, which would fail again
+// alone. That is no event's end, since whoever mends the function mends it.
+var ErrTrigger = errors.New("a function in the database fails")

@@ -35,7 +35,7 @@ func (d *DB) endAbandoned(ctx context.Context, most int, of pq.StringArray) (end
 	switch err = d.fault(ctx, err); {
 	case err == nil:
 		return ended, nil
-	case len(found) < 2 || !errors.Is(err, event.ErrUnstorable):
+	case len(found) < 2 || !errors.Is(err, event.ErrUnstorable) && !errors.Is(err, event.ErrTrigger):
 		return 0, err
 	}
 	older, olderErr := d.endAbandoned(ctx, most, found[:len(found)/2])

@@ -154,6 +154,14 @@ func TestAnOrderThatSomebodyBeginsToPayIsNotEnded(t *testing.T) {
 // other from its end.
 func TestAnOrderThatCannotEndKeepsNoOtherFromIt(t *testing.T) {
 	t.Parallel()
+	for body, fault := range map[string]error{
+		`RAISE EXCEPTION 'order % is kept', NEW.id`: event.ErrUnstorable, `INSERT INTO nowhere VALUES (NEW.id)`: event.ErrTrigger,
+	} {
+		t.Run(body, func(t *testing.T) { t.Parallel(); cannotEnd(t, body, fault) })
+	}
+}
+
+func cannotEnd(t *testing.T, body string, fault error) {
 	d := withOrder(t)
 	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
 		t.Fatal(err)
@@ -163,14 +171,14 @@ func TestAnOrderThatCannotEndKeepsNoOtherFromIt(t *testing.T) {
 	aDayLater(t, d)
 	exec(t, d, `UPDATE "Order" SET "createdAt" = now() - interval '2 days' WHERE id = 'kept'`) // the first one
 	for _, statement := range []string{
-		`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'order % is kept', NEW.id; END $$`,
+		`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` + body + `; END $$`,
 		`CREATE TRIGGER keep BEFORE UPDATE ON "Order" FOR EACH ROW WHEN (NEW.id = 'kept') EXECUTE FUNCTION keep()`,
 	} {
 		exec(t, d, statement)
 	}
 	n, err := d.EndAbandoned(t.Context(), 10)
 	got := get[string](t, d, `SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM "Order"`)
-	if want := "kept PAYMENT_PENDING, o EXPIRED"; n != 1 || !errors.Is(err, event.ErrUnstorable) || got != want {
+	if want := "kept PAYMENT_PENDING, o EXPIRED"; n != 1 || !errors.Is(err, fault) || got != want {
 		t.Errorf("%d ended, %v; %s, want %s", n, err, got, want)
 	}
 }

@@ -124,8 +124,8 @@ func TestWhoseFaultItWasThatNobodyConnected(t *testing.T) {
 	})
 }
 
-// A row's fault fails that row, another transaction's costs a moment, and
-// everything else is an outage.
+// A row's fault fails that row, another transaction's costs a moment, a function's
+// may be for some rows only, and everything else is an outage.
 func TestWhoseFaultAStatementIs(t *testing.T) {
 	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
@@ -145,6 +145,15 @@ func TestWhoseFaultAStatementIs(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
+	for code, kind := range map[string]string{
+		"42P01": "function", "42501": "function", "21000": "function", "3F000": "function", "XX000": "function",
+		"P0001": "row", "23502": "row", "40001": "other", "25006": "outage", "53100": "outage", "57P01": "outage", "08006": "outage",
+	} {
+		err := &pq.Error{Code: pqerror.Code(code), Where: `PL/pgSQL function tickets() line 1 at SQL statement`}
+		if fault := faultOf(classify(t.Context(), err)); fault != kind {
+			t.Errorf("%s in a function: %s, want %s", code, fault, kind)
+		}
+	}
 	full := &pq.Error{Code: "54000", Message: "too many notifications in the NOTIFY queue", Routine: "PreCommit_Notify"}
 	if fault := faultOf(classify(t.Context(), full)); fault != "outage" {
 		t.Errorf("no room for notifications: %s", fault)
@@ -157,6 +166,8 @@ func faultOf(err error) string {
 		return "row"
 	case errors.Is(err, event.ErrContended):
 		return "other"
+	case errors.Is(err, event.ErrTrigger):
+		return "function"
 	}
 	return "outage"
 }

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"tillhook/pkg/event"
 )
@@ -16,6 +18,10 @@ import (
 // integrity constraint violation, program limit exceeded, and what a trigger
 // raises, as the ordering application may have some; serialization failure,
 // deadlock, lock not available, canceled by a timeout.
+//
+// What else fails in a function may do so for some rows only: a trigger of the
+// ordering application that looks for a table which one restaurant doesn't have must
+// not keep all others' events from their end.
 //
 // Whatever is left is the server's state, and passes: no connection, a server
 // that shuts down or starts up, that is full, that takes no writes. So does a
@@ -37,8 +43,16 @@ func classify(ctx context.Context, err error) error {
 	case "40001", "40P01", "55P03", "57014":
 		return fmt.Errorf("%w: %w", event.ErrContended, err)
 	}
+	if e.Where != "" && !slices.Contains(ofTheServer, e.Code.Class()) {
+		return fmt.Errorf("%w: %w", event.ErrTrigger, err)
+	}
 	return err
 }
+
+// ofTheServer are the classes of codes that tell of the server's state, wherever it is
+// noticed: connections, transactions that may not write, rights to connect, resources,
+// operators, the system.
+var ofTheServer = []pqerror.Class{"08", "25", "28", "53", "57", "58"}
 
 // queueOfNotifications is the server's routine that a commit ends in when there is no
 // room for what it has to tell, because somebody who listens has not ended a

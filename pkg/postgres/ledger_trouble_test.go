@@ -104,6 +104,33 @@ func TestUnreadableFactsAreOnePaymentsTrouble(t *testing.T) {
 	}
 }
 
+// A trigger of the ordering application finds nothing to write to for one
+// restaurant's order. That is not taken for an outage of the database, and the
+// events of other orders have their end.
+func TestATriggerThatFailsForOneOrderIsNoOutage(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`INSERT INTO tickets_of_r VALUES (NEW.id);`,
+		`PERFORM (SELECT n FROM generate_series(1, 2) n);`,
+	} {
+		w := newWorld(t)
+		exec(t, w.DB, `CREATE FUNCTION print_ticket() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+body+` RETURN NULL; END $$`)
+		exec(t, w.DB, `CREATE TRIGGER print_ticket AFTER UPDATE ON "Order" FOR EACH ROW WHEN (NEW.status = 'PAID') EXECUTE FUNCTION print_ticket()`)
+		a := w.event("1", "r", linked)
+		if _, err := w.Settle(context.Background(), w.work([]event.Attempt{a})); !errors.Is(err, event.ErrTrigger) {
+			t.Errorf("%s: %v", body, err)
+		}
+		if got := w.eventState(a); got != "PROCESSING 0" {
+			t.Errorf("%s: %s", body, got)
+		}
+		exec(t, w.DB, `DROP TRIGGER print_ticket ON "Order"`)
+		w.settle(a)
+		if got, want := w.states(), "PAID COMPLETED pi_1"; got != want {
+			t.Errorf("once it is mended: %s, want %s", got, want)
+		}
+	}
+}
+
 // One connection is enough for a batch that nobody has warmed the statements of,
 // even where an event of it has to wait.
 func TestABatchNeedsOneConnection(t *testing.T) {

@@ -76,7 +76,7 @@ type Processor struct {
 // thin events are ignored.
 func NewProcessor(ledger Ledger, decode Decode, f *Follower, m *telemetry.Metrics, log *slog.Logger) *Processor {
 	p := &Processor{ledger: ledger, decode: decode, follower: f, metrics: m, log: log, closing: make(chan struct{})}
-	split := func(err error) bool { return ofOneEvent(err) || errors.Is(err, event.ErrContended) }
+	split := func(err error) bool { return ofOneEvent(err) || ofSome(err) }
 	p.batches = batch.New(batch.Config[event.Attempt, settled]{Work: p.settle, Split: split, MaxItems: maxBatch, Helpers: 1, Crowd: maxBatch})
 	return p
 }
@@ -189,6 +189,11 @@ func ofOneEvent(err error) bool {
 	return errors.Is(err, event.ErrUnstorable) || event.IsPermanent(err)
 }
 
+// ofSome reports whether some of the events alone may succeed, and the others later.
+func ofSome(err error) bool {
+	return errors.Is(err, event.ErrContended) || errors.Is(err, event.ErrTrigger)
+}
+
 // settleFault sorts an error that rolled the transaction back: what can never
 // be settled is FAILED, anything else is a service's fault.
 func (p *Processor) settleFault(ctx context.Context, a event.Attempt, err error) error {
@@ -253,7 +258,7 @@ func (p *Processor) decoded(attempts []event.Attempt, events []event.Stored, res
 
 // restAfter lets the database be for a moment when it has failed.
 func (p *Processor) restAfter(ctx context.Context, err error) {
-	if err == nil || ofOneEvent(err) || errors.Is(err, event.ErrContended) {
+	if err == nil || ofOneEvent(err) || ofSome(err) {
 		return
 	}
 	timer := time.NewTimer(restLeast + rand.N(restLeast))

@@ -127,13 +127,14 @@ func counts(t *testing.T, m *telemetry.Metrics) map[string]float64 {
 }
 
 // Neither a body that makes the decoder panic, nor one that can't be stored, nor
-// one whose order is being fought over takes the events beside it along.
+// one whose order is being fought over, or has a trigger that fails, takes the events
+// beside it along.
 func TestABadEventFailsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{
 			results: map[string]order.Result{"good": {Outcome: event.Applied}, "good too": {Outcome: event.NoChange}},
-			errs:    map[string]error{"unstorable": event.ErrUnstorable, "contended": event.ErrContended},
+			errs:    map[string]error{"unstorable": event.ErrUnstorable, "contended": event.ErrContended, "trigger": event.ErrTrigger},
 			hold:    make(chan struct{}),
 		}
 		decode := func(eventType string, _ []byte) (order.Contribution, error) {
@@ -147,7 +148,7 @@ func TestABadEventFailsAlone(t *testing.T) {
 		errs := map[string]error{}
 		var callers sync.WaitGroup
 		var mu sync.Mutex
-		for _, id := range []string{"first", "good", "panics", "unstorable", "contended", "good too"} {
+		for _, id := range []string{"first", "good", "panics", "unstorable", "contended", "trigger", "good too"} {
 			callers.Go(func() {
 				err := p.Process(t.Context(), attempt(id))
 				mu.Lock()
@@ -162,15 +163,15 @@ func TestABadEventFailsAlone(t *testing.T) {
 		for id, err := range errs {
 			got[id] = next(err)
 		}
-		want := map[string]string{"first": "done", "good": "done", "good too": "done", "panics": "archive", "unstorable": "archive", "contended": "free retry"}
+		want := map[string]string{"first": "done", "good": "done", "good too": "done", "panics": "archive", "unstorable": "archive", "contended": "free retry", "trigger": "free retry"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error("(-want +got)\n", diff)
 		}
 		if err := errs["panics"]; err == nil || err.Error() != "decoding panics panicked: at the till" {
 			t.Errorf("%v", err)
 		}
-		// The first alone, then the five, then their halves.
-		if diff := cmp.Diff([]int{1, 5, 2, 3, 1, 2, 1, 1}, l.batches); diff != "" {
+		// The first alone, then the six, then their halves.
+		if diff := cmp.Diff([]int{1, 6, 3, 1, 2, 1, 1, 3, 1, 2, 1, 1}, l.batches); diff != "" {
 			t.Error("batches (-want +got)\n", diff)
 		}
 	})
