@@ -3,8 +3,12 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/lib/pq"
 
 	"tillhook/db"
 	"tillhook/pkg/event"
@@ -64,10 +68,16 @@ func (d *DB) DropPartition(ctx context.Context, name string, before time.Time) (
 }
 
 // DropPartitionAs drops a week that ends before a time, or answers why it is
-// kept. It gives up with event.ErrContended, rather than have the writers wait
-// behind it for whoever holds the table.
+// kept, which it also is while a view or anything else that is not ours is made of it.
+// It gives up with event.ErrContended, rather than have the writers wait behind it for
+// whoever holds the table.
 func (d *DB) DropPartitionAs(ctx context.Context, by Operator, name string, before time.Time) (kept string, err error) {
 	if err := d.GetContext(ctx, &kept, db.Query("partition_drop"), name, before, by.Actor, by.Action); err != nil {
+		var e *pq.Error
+		if errors.As(err, &e) && e.Code == "2BP01" {
+			what, _, _ := strings.Cut(e.Detail, "\n") // the first of them
+			return "something depends on it: " + what, nil
+		}
 		return "", fmt.Errorf("dropping partition %s: %w", name, d.fault(ctx, err))
 	}
 	return kept, nil
