@@ -69,7 +69,7 @@ func TestTheGuideNamesOnlyWhatIsThere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	known := slices.Concat(settings(), composeVariables(t), herokuOnly, []string{"NODE_ENV", "VERSION", "CGO_ENABLED", "CONCURRENTLY"})
+	known := slices.Concat(settings(), composeVariables(t), herokuOnly, []string{"NODE_ENV", "VERSION", "CGO_ENABLED", "LC_COLLATE"})
 	for _, name := range matches("\\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\\b", guide) {
 		if !slices.Contains(known, name) && !slices.Contains(states, name) {
 			t.Errorf("there is no setting %s", name)

@@ -65,7 +65,9 @@ var importers = map[string][]string{
 	"github.com/hibiken/asynq":        {"pkg/queue", "pkg/bench/reference"},
 	// bench asks Redis what it has used, and empties its own databases there.
 	"github.com/redis/go-redis/v9": {"pkg/queue", "pkg/bench"},
-	"github.com/jmoiron/sqlx":      {"pkg/postgres", "pkg/bench/reference"},
+	// A task that asynq couldn't read is not handed to it.
+	"google.golang.org/protobuf/encoding/protowire": {"pkg/queue"},
+	"github.com/jmoiron/sqlx":                       {"pkg/postgres", "pkg/bench/reference"},
 	// devstack makes tests' databases, before there is a schema to speak of;
 	// bench makes its own, and listens for orders that are paid.
 	"github.com/lib/pq":        {"pkg/postgres", "pkg/devstack", "pkg/bench", "pkg/bench/reference"},

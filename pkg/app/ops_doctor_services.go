@@ -38,6 +38,10 @@ func (p *patient) postgres(ctx context.Context) bool {
 					"ALTER SYSTEM SET " + setting.name + " = on; SELECT pg_reload_conf();"})
 			}
 		}
+		if s.Resorts() {
+			faults = append(faults, fault{"the server sorts texts otherwise than when the indexes were made: a unique key may let a duplicate in",
+				"REINDEX DATABASE CONCURRENTLY " + s.Database + "; then: ALTER DATABASE " + s.Database + " REFRESH COLLATION VERSION;"})
+		}
 		return "version " + s.Version, faults, nil
 	})
 	if err := p.db.CheckSchema(ctx); err != nil {

@@ -220,6 +220,22 @@ ops: FAULTS found
 	}
 }
 
+// An index that was made under another order of texts may not find what is in it,
+// and a key that is unique by it is not.
+func TestOpsDoctorKnowsThatTextsSortOtherwise(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const fault = "postgres: the server sorts texts otherwise than when the indexes were made"
+	if out, _ := d.examined(); strings.Contains(out, fault) {
+		t.Errorf("nothing has changed:\n%s", out)
+	}
+	d.exec(`UPDATE pg_database SET datcollversion = '153.14' WHERE datname = current_database()`)
+	out, code := d.examined()
+	if !strings.Contains(out, fault) || !regexp.MustCompile(`> REINDEX DATABASE CONCURRENTLY \w+; then:\s+ALTER DATABASE \w+ REFRESH COLLATION VERSION;`).MatchString(out) || code != 1 {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
 // What is missing is a fault like others: the rest is looked at all the same.
 func TestOpsDoctorWithoutServices(t *testing.T) {
 	t.Parallel()

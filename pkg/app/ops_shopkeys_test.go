@@ -84,7 +84,7 @@ func TestOrdersHaveTokens(t *testing.T) {
 	if diff := cmp.Diff(ring.OrderTokens().Token("o1")+"\n", d.works("", "orders", "token", "o1")); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
-	d.shows(1, "\nops: there is no order \"o2\"\n", "", "orders", "token", "o2")
+	d.shows(1, "\nops: there is no such order: o2\n", "", "orders", "token", "o2")
 	d.keys = ""
 	if _, code := d.run("", "orders", "token", "o1"); code != 1 {
 		t.Errorf("without keys: exit %d", code)

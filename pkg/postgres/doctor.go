@@ -14,12 +14,23 @@ import (
 	"tillhook/pkg/event"
 )
 
-// Server is what of a server's settings keeps what was committed.
+// Server is what of a server's settings keeps what was committed, and whether its
+// indexes still find it. SortedBy and SortsBy are versions of the operating system's
+// or ICU's sorting, when the database was made and now; nil where it has none.
 type Server struct {
-	Version           string `db:"version" json:"version"`
-	Fsync             bool   `db:"fsync" json:"fsync"`
-	SynchronousCommit bool   `db:"synchronousCommit" json:"synchronousCommit"`
-	FullPageWrites    bool   `db:"fullPageWrites" json:"fullPageWrites"`
+	Version           string  `db:"version"`
+	Fsync             bool    `db:"fsync"`
+	SynchronousCommit bool    `db:"synchronousCommit"`
+	FullPageWrites    bool    `db:"fullPageWrites"`
+	Database          string  `db:"database"` // quoted as SQL needs it
+	SortedBy          *string `db:"sortedBy"`
+	SortsBy           *string `db:"sortsBy"`
+}
+
+// Resorts reports whether texts may sort otherwise than when the indexes were made:
+// then a unique key may not find what is there, and let it in once more.
+func (s Server) Resorts() bool {
+	return s.SortedBy != nil && (s.SortsBy == nil || *s.SortsBy != *s.SortedBy)
 }
 
 // Server reads them.
