@@ -50,8 +50,7 @@ func (o *ops) reconcileOrders() *cobra.Command {
 		Long: "Asks Stripe about the payments of orders that are PAYMENT_PENDING: those that\n" +
 			"are named, or with --stuck all that wait for too long. What Stripe has is stored\n" +
 			"as an event and worked off like any other; without --commit it says what would\n" +
-			"change. An order for which Stripe has nothing new stays as it\n" +
-			"is.",
+			"change. An order for which Stripe has nothing new stays as it is.",
 		Example: "  ops orders reconcile order-1\n  ops orders reconcile --stuck --older 1h --commit",
 		RunE: func(c *cobra.Command, args []string) error {
 			if older <= 0 {
