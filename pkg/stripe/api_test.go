@@ -218,13 +218,14 @@ func TestServerErrorsAreTriedAgain(t *testing.T) {
 func TestOneRestaurantGetsTenRequestsASecond(t *testing.T) {
 	t.Parallel()
 	there, api, _ := double(t, stripe.APIConfig{})
+	begun := time.Now() // the first request may be long on its way
 	for range 6 {
 		if _, err := api.Events(t.Context(), lastHour("connected")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	requests := there.Requests("")
-	if took := requests[5].At.Sub(requests[0].At); took < 480*time.Millisecond {
+	if took := requests[5].At.Sub(begun); took < 499*time.Millisecond {
 		t.Errorf("six requests within %s", took)
 	}
 	if requests[0].Account != "acct_1" || requests[0].Key != apiKey {
