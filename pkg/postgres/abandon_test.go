@@ -122,14 +122,7 @@ func TestAnOrderThatSomebodyBeginsToPayIsNotEnded(t *testing.T) {
 	} {
 		exec(t, d, statement)
 	}
-	tx, err := d.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(7)`); err != nil {
-		t.Fatal(err)
-	}
+	tx := begun(t, d, `SELECT pg_advisory_xact_lock(7)`)
 	ended := make(chan error)
 	go func() {
 		n, err := d.EndAbandoned(t.Context(), 10)

@@ -126,13 +126,7 @@ func TestACheckoutAfterTheEnd(t *testing.T) {
 	if got := get[string](t, d, `SELECT concat_ws(' ', "orderFrom", "orderTo", "paymentId", reason) FROM "OrderTransition"`); got != "EXPIRED PAYMENT_PENDING p2 checkout begun again" {
 		t.Error(got)
 	}
-	tx, err := d.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(`UPDATE "Payment" SET status = status WHERE id = 'p2'`); err != nil {
-		t.Fatal(err)
-	}
+	tx := begun(t, d, `UPDATE "Payment" SET status = status WHERE id = 'p2'`)
 	begun := make(chan error)
 	go func() {
 		c, err := d.BeginCheckout(t.Context(), start("p3"))

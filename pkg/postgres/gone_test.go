@@ -185,13 +185,7 @@ func TestAnOrderIsDeletedWhileItsEventIsSettled(t *testing.T) {
 		w := newWorld(t)
 		batch := w.work([]event.Attempt{w.event("1", "r", linked)})
 		// Holds the batch up when it has locked the order and the payment.
-		holding, err := w.Begin()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := holding.Exec(`SELECT FROM "WebhookEvent" FOR UPDATE`); err != nil {
-			t.Fatal(err)
-		}
+		holding := begun(t, w.DB, `SELECT FROM "WebhookEvent" FOR UPDATE`)
 		settled, deleted := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := w.Settle(context.Background(), batch)

@@ -31,13 +31,7 @@ func keepsNobodyElseWaiting(t *testing.T, hold string) {
 	held := w.event("1", "r", linked)
 	byOrder := w.event("2", "r", order.Contribution{OrderID: "o", Facts: order.Facts{Expired: true}})
 	free := w.event("3", "r", order.Contribution{Facts: order.Facts{Session: "cs_test_2", Evidence: []order.Money{paid}}})
-	tx, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(hold); err != nil {
-		t.Fatal(err)
-	}
+	tx := begun(t, w.DB, hold)
 	results := w.settle(held, byOrder, free)
 	for _, r := range results[:2] {
 		if !errors.Is(r.Err, order.ErrBusy) || !event.IsUnavailable(r.Err) {

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 
 	"tillhook/pkg/devstack"
@@ -43,6 +44,23 @@ func exec(t *testing.T, db *postgres.DB, query string, args ...any) {
 	if _, err := db.Exec(query, args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+}
+
+// begun is a transaction that has run statements, and is rolled back at the end of
+// the test unless that has ended it.
+func begun(t *testing.T, db *postgres.DB, statements ...string) *sql.Tx {
+	t.Helper()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback() })
+	for _, statement := range statements {
+		if _, err := tx.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	return tx
 }
 
 func get[T any](t *testing.T, db *postgres.DB, query string, args ...any) T {

@@ -100,13 +100,7 @@ func TestAnotherPaymentComesBeforeTheLock(t *testing.T) {
 	} {
 		exec(t, w.DB, statement)
 	}
-	holding, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := holding.Exec(`SELECT pg_advisory_xact_lock(1)`); err != nil {
-		t.Fatal(err)
-	}
+	holding := begun(t, w.DB, `SELECT pg_advisory_xact_lock(1)`)
 	settled := make(chan error)
 	go func() {
 		_, err := w.Settle(context.Background(), batch)
@@ -131,15 +125,7 @@ func TestAnotherPaymentComesBeforeTheLock(t *testing.T) {
 func (w *world) settleMeanwhile(a event.Attempt, somebody ...string) {
 	w.t.Helper()
 	batch := w.work([]event.Attempt{a})
-	tx, err := w.Begin()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, statement := range somebody {
-		if _, err := tx.Exec(statement); err != nil {
-			w.t.Fatal(err)
-		}
-	}
+	tx := begun(w.t, w.DB, somebody...)
 	settled := make(chan error)
 	go func() {
 		_, err := w.Settle(context.Background(), batch)

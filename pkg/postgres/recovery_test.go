@@ -91,14 +91,7 @@ func TestEventsThatAreBeingWorkedOnAreNotClaimed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.aged(3)
-	tx, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.Exec(`SELECT FROM "WebhookEvent" WHERE id = '2' FOR UPDATE`); err != nil {
-		t.Fatal(err)
-	}
+	begun(t, w.DB, `SELECT FROM "WebhookEvent" WHERE id = '2' FOR UPDATE`)
 	if diff := cmp.Diff([]string{"3", "1"}, claimed(t, w.DB, 10)); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
@@ -153,13 +146,7 @@ func TestAnOutageAtTheLastAttemptEndsNothing(t *testing.T) {
 	w := newWorld(t)
 	a := w.event("1", "r", linked)
 	a.Number, a.Last = 26, true
-	tx, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(`UPDATE "Order" SET status = status WHERE id = 'o'`); err != nil {
-		t.Fatal(err)
-	}
+	tx := begun(t, w.DB, `UPDATE "Order" SET status = status WHERE id = 'o'`)
 	if r := w.settle(a); !errors.Is(r[0].Err, order.ErrBusy) {
 		t.Fatal(r)
 	}

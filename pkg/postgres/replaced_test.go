@@ -6,13 +6,15 @@ import (
 	"tillhook/pkg/order"
 )
 
+// replacement is put in the place of w's payment.
+const replacement = `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o', 'cs_test_1', 2500, 'usd')`
+
 // What the ordering application puts in a payment's place before that one goes is
 // led to as soon as it has gone, by its session and by an event that waits for it.
 func TestAPaymentIsReplacedBeforeItGoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES
-		('p2', 'o', 'cs_test_1', 2500, 'usd'), ('p3', 'o', NULL, 2500, 'usd')`)
+	exec(t, w.DB, replacement+`, ('p3', 'o', NULL, 2500, 'usd')`)
 	exec(t, w.DB, `DELETE FROM "Payment" WHERE id = 'p'`)
 	exec(t, w.DB, `DELETE FROM "Payment" WHERE id = 'p3'`)
 	if r := w.settle(w.event("1", "r", linked))[0]; r.Err != nil {
@@ -28,23 +30,9 @@ func TestAPaymentIsReplacedBeforeItGoes(t *testing.T) {
 func TestBothOfASessionsPaymentsGoAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o', 'cs_test_1', 2500, 'usd')`)
-	first, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Rollback() // an error only after the commit
-	if _, err := first.Exec(`DELETE FROM "Payment" WHERE id = 'p2'`); err != nil {
-		t.Fatal(err)
-	}
-	second, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Rollback()
-	if _, err := second.Exec(`DELETE FROM "Payment" WHERE id = 'p'`); err != nil {
-		t.Fatal(err)
-	}
+	exec(t, w.DB, replacement)
+	first := begun(t, w.DB, `DELETE FROM "Payment" WHERE id = 'p2'`)
+	second := begun(t, w.DB, `DELETE FROM "Payment" WHERE id = 'p'`)
 	if err := second.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +49,8 @@ func TestBothOfASessionsPaymentsGoAtOnce(t *testing.T) {
 func TestWhoIsPutInAnothersPlaceGoesAfterIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	exec(t, w.DB, `INSERT INTO "Payment" (id, "orderId", "providerPaymentId", amount, currency) VALUES ('p2', 'o', 'cs_test_1', 2500, 'usd')`)
-	first, err := w.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Rollback() // an error only after the commit
-	if _, err := first.Exec(`DELETE FROM "Payment" WHERE id = 'p'`); err != nil {
-		t.Fatal(err)
-	}
+	exec(t, w.DB, replacement)
+	first := begun(t, w.DB, `DELETE FROM "Payment" WHERE id = 'p'`)
 	deleted := make(chan error, 1)
 	go func() {
 		_, err := w.Exec(`DELETE FROM "Payment" WHERE id = 'p2'`)

@@ -105,13 +105,7 @@ func TestASessionIsKeptWhileACheckoutBegins(t *testing.T) {
 	if _, err := d.BeginCheckout(t.Context(), start("p1")); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := d.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(`SELECT FROM "Payment" WHERE id = 'p1' FOR NO KEY UPDATE`); err != nil {
-		t.Fatal(err)
-	}
+	tx := begun(t, d, `SELECT FROM "Payment" WHERE id = 'p1' FOR NO KEY UPDATE`)
 	kept := make(chan error)
 	go func() { kept <- d.KeepSession(t.Context(), "p1", 1, "cs_test_1") }()
 	waitForLocks(t, d, 1, kept)
